@@ -1,0 +1,258 @@
+package resumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gerbang-id/gerbang/internal/store"
+	"github.com/gerbang-id/gerbang/internal/vendors/dukcapil"
+	"github.com/gerbang-id/gerbang/internal/vendors/quantumelixir"
+)
+
+// Config of a Resumer; New fills the zero values with the defaults named here.
+type Config struct {
+	Store    *store.Store
+	QE       *quantumelixir.Client
+	Dukcapil *dukcapil.Client // nil: no agreement with the registry
+	Policy   string           // version of the policy new onboardings get
+
+	Lease        time.Duration // how long a claim holds, 30 s
+	PollInterval time.Duration // how often the net is cast, 1 s
+	RetryBase    time.Duration // backoff of the first retry, 500 ms
+	RetryMax     time.Duration // backoff's cap, 1 m
+	UpgradeRetry time.Duration // first wait for a late Dukcapil answer, 15 m
+	MaxAttempts  int           // claims of one step before it parks, 25
+	Slots        int           // rows worked on at once, 64
+
+	Log        *slog.Logger
+	Registerer prometheus.Registerer // nil: not measured
+}
+
+// Resumer moves onboardings. Start it with Run; requests may come before that.
+type Resumer struct {
+	Config
+	slots   chan struct{} // holds one token per row being worked on
+	nudge   chan struct{} // something may be due before the next poll
+	drain   chan struct{} // closed: claim nothing more, give back
+	once    sync.Once
+	running sync.WaitGroup
+	work    context.Context // of the chains; ends when draining takes too long
+	stop    context.CancelFunc
+	metrics *metrics
+}
+
+var _ Requests = (*Resumer)(nil)
+
+// New returns a Resumer that has not started to poll.
+func New(cfg Config) *Resumer {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	or(&cfg.Lease, 30*time.Second)
+	or(&cfg.PollInterval, time.Second)
+	or(&cfg.RetryBase, 500*time.Millisecond)
+	or(&cfg.RetryMax, time.Minute)
+	or(&cfg.UpgradeRetry, 15*time.Minute)
+	if cfg.MaxAttempts <= 0 {
+		cfg.MaxAttempts = 25
+	}
+	if cfg.Slots <= 0 {
+		cfg.Slots = 64
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Resumer{
+		Config: cfg, slots: make(chan struct{}, cfg.Slots),
+		nudge: make(chan struct{}, 1), drain: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+	}
+	r.work, r.stop = context.WithCancel(context.Background())
+	return r
+}
+
+// Run polls until Drain is called or ctx ends.
+func (r *Resumer) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.drain:
+			return
+		case <-r.nudge:
+		case <-timer.C:
+		}
+		more, err := r.poll(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("claim failed", "error", err)
+		}
+		wait := r.PollInterval
+		if more {
+			wait = 0
+		}
+		timer.Reset(wait)
+	}
+}
+
+// poll claims due rows for the free slots and sets each on its way. more says
+// that the last claim was full: there may be others.
+func (r *Resumer) poll(ctx context.Context) (more bool, err error) {
+	n := 0
+	for n < cap(r.slots) && r.tryAcquire() {
+		n++
+	}
+	if n == 0 {
+		return false, nil // every slot is busy; whoever finishes first nudges
+	}
+	rows, err := r.Store.Claim(ctx, n, r.Lease)
+	for range n - len(rows) {
+		<-r.slots
+	}
+	for _, o := range rows {
+		r.start(o)
+	}
+	return err == nil && len(rows) == n, err
+}
+
+// RunOnce claims what is due now, works it to rest and returns how many rows
+// that were.
+func (r *Resumer) RunOnce(ctx context.Context) (int, error) {
+	rows, err := r.Store.Claim(ctx, cap(r.slots), r.Lease)
+	if err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	for _, o := range rows {
+		wg.Go(func() { r.chain(o) })
+	}
+	wg.Wait()
+	return len(rows), nil
+}
+
+// Idle blocks until no row is being worked on.
+func (r *Resumer) Idle() { r.running.Wait() }
+
+// Drain stops claiming, lets every row finish its step and gives it back. What
+// is not done when ctx ends is cut off; its lease passes by itself.
+func (r *Resumer) Drain(ctx context.Context) {
+	r.once.Do(func() { close(r.drain) })
+	done := make(chan struct{})
+	go func() { r.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		r.stop()
+		<-done
+	}
+	r.stop()
+}
+
+func (r *Resumer) draining() bool {
+	select {
+	case <-r.drain:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Resumer) tryAcquire() bool {
+	if r.draining() {
+		return false
+	}
+	select {
+	case r.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// start works a claimed row in the slot that its caller acquired.
+func (r *Resumer) start(o *store.Onboarding) {
+	r.running.Add(1)
+	go func() {
+		defer func() {
+			<-r.slots
+			r.running.Done()
+			r.wake(0)
+		}()
+		r.chain(o)
+	}()
+}
+
+// wake makes the poll look again after a delay, when that comes before its
+// own time.
+func (r *Resumer) wake(delay time.Duration) {
+	if delay >= r.PollInterval {
+		return
+	}
+	time.AfterFunc(delay, func() {
+		select {
+		case r.nudge <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// chain works a row from step to step until it waits, ends, fails or is
+// somebody else's. A panic is this row's alone: it is counted as an attempt.
+func (r *Resumer) chain(o *store.Onboarding) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("step panicked", "onboarding_id", o.ID, "state", o.State,
+				"attempt", o.Attempts, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			r.giveUpOrRetry(o, "panic", 0)
+		}
+	}()
+	for r.one(o) {
+	}
+}
+
+// one makes one step and reports whether the row goes on to another at once.
+func (r *Resumer) one(o *store.Onboarding) bool {
+	if o.Attempts > r.MaxAttempts && boundedAttempts(o.State) {
+		r.park(o, "attempts_exhausted", "")
+		return false
+	}
+	move, err := r.step(r.work, o)
+	if err != nil {
+		r.fail(o, err)
+		return false
+	}
+	err = r.Store.Advance(r.work, move)[0]
+	switch {
+	case err == nil:
+		r.metrics.moved(move)
+		r.Log.Info("moved", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "version", o.Version)
+		return o.Lease != uuid.Nil
+	case errors.Is(err, store.ErrMoved):
+		return r.stillMine(o)
+	default:
+		r.Log.Error("commit failed", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "error", err)
+		return false // the lease passes, and the step is repeated with the same external id
+	}
+}
+
+// stillMine reads a row whose move was refused. A note may have grown its
+// version meanwhile: then the step is repeated, and the vendor replays.
+func (r *Resumer) stillMine(o *store.Onboarding) bool {
+	fresh, err := r.Store.Get(r.work, o.ClientID, o.ID)
+	if err != nil || fresh.Lease != o.Lease || fresh.State != o.State || fresh.Version == o.Version ||
+		!time.Now().Before(fresh.LeaseEnds()) {
+		return false
+	}
+	*o = *fresh
+	return true
+}

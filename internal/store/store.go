@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gerbang-id/gerbang/internal/fsm"
+)
+
+// Errors callers act on.
+var (
+	// ErrNotFound: no such row, or not this client's.
+	ErrNotFound = errors.New("not found")
+	// ErrMoved: the row has another version, state or lease than the caller
+	// believed. Somebody else moved it; drop the work.
+	ErrMoved = errors.New("moved by somebody else")
+	// ErrConflict: the same application id came with other content.
+	ErrConflict = errors.New("application exists with other content")
+	// ErrChallengeUnknown: the nonce was not issued here, or was used already.
+	ErrChallengeUnknown = errors.New("challenge unknown")
+	// ErrChallengeExpired: the challenge's time is over.
+	ErrChallengeExpired = errors.New("challenge expired")
+	// ErrClaimed: another person has the review.
+	ErrClaimed = errors.New("review claimed by somebody else")
+	// ErrUnavailable: the database cannot be reached or is read-only.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// Store reads and writes onboardings. Safe for concurrent use.
+type Store struct {
+	pool     *pgxpool.Pool
+	keyring  *Keyring
+	now      func() time.Time
+	policies sync.Map // version → fsm.Policy; content-addressed, so never stale
+	watchers watchers
+}
+
+// Options for Open; zero values are sensible.
+type Options struct {
+	MaxConns int              // connections, default 16
+	Now      func() time.Time // stamps audit events; default time.Now
+	Log      *slog.Logger
+}
+
+// Open connects to a Postgres DSN. It fails when the database cannot be reached.
+func Open(ctx context.Context, dsn string, keyring *Keyring, o Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("open store: DATABASE_URL is not a Postgres URL") // pgx would quote the password
+	}
+	cfg.MaxConns = int32(max(o.MaxConns, 4))
+	if o.MaxConns == 0 {
+		cfg.MaxConns = 16
+	}
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	// A stopped process must not block its rows: the server ends its session.
+	for name, value := range map[string]string{
+		"application_name":                    "gerbang",
+		"timezone":                            "UTC",
+		"statement_timeout":                   "15s",
+		"lock_timeout":                        "5s",
+		"idle_in_transaction_session_timeout": "10s",
+	} {
+		if _, set := cfg.ConnConfig.RuntimeParams[name]; !set {
+			cfg.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open store: %w", wrap(err))
+	}
+	s := &Store{pool: pool, keyring: keyring, now: o.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// Close ends all connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ready reports whether the database answers and accepts writes.
+func (s *Store) Ready(ctx context.Context) error {
+	var readOnly bool
+	if err := s.pool.QueryRow(ctx, `SELECT pg_is_in_recovery()`).Scan(&readOnly); err != nil {
+		return wrap(err)
+	}
+	if readOnly {
+		return fmt.Errorf("%w: it is a read-only standby", ErrUnavailable)
+	}
+	return nil
+}
+
+// wrap tells an unreachable or refusing server apart from everything else, by
+// SQLSTATE (names of constraints differ on shards).
+func wrap(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	switch pg.Code[:2] {
+	case "08", "53", "57", "58": // connection, resources, operator intervention, system
+		return fmt.Errorf("%w: %w", ErrUnavailable, safe(pg))
+	}
+	switch pg.Code {
+	case "25006", "40001", "40P01", "55P03": // read-only, serialization, deadlock, lock timeout
+		return fmt.Errorf("%w: %w", ErrUnavailable, safe(pg))
+	}
+	return safe(pg)
+}
+
+// safe drops the parts of a server error that quote values (detail, where).
+func safe(pg *pgconn.PgError) error {
+	return &pgconn.PgError{
+		Severity: pg.Severity, Code: pg.Code, Message: pg.Message,
+		TableName: pg.TableName, ConstraintName: pg.ConstraintName,
+	}
+}
+
+func isUnique(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505"
+}
+
+// SavePolicy keeps a policy for good and returns its version. Repeating it is
+// free.
+func (s *Store) SavePolicy(ctx context.Context, p fsm.Policy) (string, error) {
+	version := p.Version()
+	if _, err := s.pool.Exec(ctx,
+		`INSERT INTO policies (version, body) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING`,
+		version, p.Encode()); err != nil {
+		return "", fmt.Errorf("save policy: %w", wrap(err))
+	}
+	s.policies.Store(version, p)
+	return version, nil
+}
+
+// Policy returns a stored policy by its version.
+func (s *Store) Policy(ctx context.Context, version string) (fsm.Policy, error) {
+	if p, ok := s.policies.Load(version); ok {
+		return p.(fsm.Policy), nil
+	}
+	var body []byte
+	if err := s.pool.QueryRow(ctx, `SELECT body FROM policies WHERE version = $1`, version).Scan(&body); err != nil {
+		return fsm.Policy{}, fmt.Errorf("read policy: %w", wrap(err))
+	}
+	p, err := fsm.DecodePolicy(body)
+	if err != nil {
+		return fsm.Policy{}, err
+	}
+	s.policies.Store(version, p)
+	return p, nil
+}

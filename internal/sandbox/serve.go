@@ -187,7 +187,7 @@ func (s *Sandbox) pause(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-ctx.Done():
-	case <-(chan int)(nil):
+	case <-s.stop:
 	}
 	return false
 }

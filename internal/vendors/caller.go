@@ -77,8 +77,9 @@ func (c Call) Refuse(reason string) *Error {
 
 // Do makes the call once. The error is always an *Error.
 func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends what the transport hangs on it
+	defer cancel()
 	if c.Timeout > 0 {
-		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}

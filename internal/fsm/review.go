@@ -15,12 +15,17 @@ const (
 	DecisionRecapture ReviewDecision = "recapture"
 )
 
-// Decisions lists what a desk may decide: only a KTP can be taken again.
+// Decisions lists what a desk may decide: only a KTP can be taken again. There
+// is nothing to decide at a desk that does not exist.
 func (k ReviewKind) Decisions() []ReviewDecision {
-	if k == ReviewKTP {
+	switch k {
+	case ReviewKTP:
 		return []ReviewDecision{DecisionApprove, DecisionReject, DecisionRecapture}
+	case ReviewDukcapil, ReviewAML, ReviewSignoff, ReviewFraud:
+		return []ReviewDecision{DecisionApprove, DecisionReject}
+	default:
+		return nil
 	}
-	return []ReviewDecision{DecisionApprove, DecisionReject}
 }
 
 // ReviewEvidence is who decided what, and why. The note is personal data and

@@ -19,19 +19,20 @@ type KTPEvidence struct {
 	Adopted        bool     `json:"adopted,omitempty"` // read back after the answer was lost
 }
 
-// DecideKTP: QE's failed fails; passed passes unless a signal of the policy
-// refers it; everything else, an unknown word above all, is for an analyst.
+// DecideKTP: an unknown word anywhere is for an analyst. Then QE's failed
+// fails; passed passes unless a signal of the policy refers it or QE contradicts
+// itself; everything else is for an analyst too.
 func DecideKTP(c Case, e KTPEvidence) Decision {
 	f := c.Facts.without(identitySignals...).with(e.Signals...) // a recapture is a new card
-	if e.Verdict == "failed" {
-		return Decision{Failed, f}
-	}
 	if !knownOrAbsent(e.AssuranceTier, "high", "standard", "low") ||
 		!knownOrAbsent(e.Status, "verified", "failed", "pending") ||
 		!knownOrAbsent(e.AntiSpoof, "live", "spoof", "unclear") ||
 		!knownOrAbsent(e.Tamper, "authentic", "tampered", "unclear") ||
-		!knownOrAbsent(e.Verdict, "passed", "requires_review") {
+		!knownOrAbsent(e.Verdict, "passed", "failed", "requires_review") {
 		return Decision{Referred, f.with(SignalUnknownVendorValue)}
+	}
+	if e.Verdict == "failed" {
+		return Decision{Failed, f}
 	}
 	clean := e.Verdict == "passed" && knownOrAbsent(e.Status, "verified") &&
 		e.AntiSpoof != "spoof" && e.Tamper != "tampered"

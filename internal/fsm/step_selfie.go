@@ -1,7 +1,5 @@
 package fsm
 
-import "slices"
-
 // SelfieEvidence is QE's step-up answer: liveness and match, judged together.
 type SelfieEvidence struct {
 	Allow          bool    `json:"allow"`
@@ -11,18 +9,19 @@ type SelfieEvidence struct {
 	Similarity     float64 `json:"similarity"`
 	Threshold      float64 `json:"threshold"`
 	VerificationID string  `json:"verificationId,omitempty"`
-	Status         string  `json:"status,omitempty"`
+	Status         string  `json:"status,omitempty"` // verified, failed, pending
 	Score          float64 `json:"score"`
 	Adopted        bool    `json:"adopted,omitempty"` // read back after the answer was lost
 }
 
 // DecideSelfie: a refusal costs an attempt and the last one declines; an allow
-// must be live and matching. A liveness word nobody knows, or an allow that
+// must be live, matching and verified. A word nobody knows, or an allow that
 // contradicts its own verdicts, is for an analyst.
 func DecideSelfie(c Case, e SelfieEvidence) Decision {
 	f := c.Facts
-	unknown := !slices.Contains([]string{"live", "spoof", "unclear", ""}, e.Liveness)
-	contradiction := e.Allow && (e.Liveness != "live" || e.Match != "match")
+	unknown := !knownOrAbsent(e.Liveness, "live", "spoof", "unclear") ||
+		!knownOrAbsent(e.Status, "verified", "failed", "pending")
+	contradiction := e.Allow && (e.Liveness != "live" || e.Match != "match" || !knownOrAbsent(e.Status, "verified"))
 	switch {
 	case unknown || contradiction:
 		return Decision{Referred, f.with(SignalUnknownVendorValue)}

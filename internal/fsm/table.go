@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	looplab "github.com/looplab/fsm"
 )
@@ -210,27 +209,4 @@ func Next(from State, event Event) (Edge, error) {
 func Can(from State, event Event) bool {
 	_, ok := legal[move{from, event}]
 	return ok
-}
-
-// Diagram draws the table as a Mermaid state diagram. Cancel edges are left
-// out: they would hide everything else.
-func Diagram() string {
-	var b strings.Builder
-	b.WriteString("stateDiagram-v2\n    [*] --> registering\n")
-	for _, e := range table {
-		if e.Event == Cancel {
-			continue
-		}
-		label := string(e.Event)
-		if e.Reason != "" {
-			label += " (" + string(e.Reason) + ")"
-		}
-		fmt.Fprintf(&b, "    %s --> %s: %s\n", e.From, e.To, label)
-	}
-	for _, s := range States() {
-		if s.Kind() == Final {
-			fmt.Fprintf(&b, "    %s --> [*]\n", s)
-		}
-	}
-	return b.String()
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gerbang-id/gerbang/internal/devpg/pgtest"
 	"github.com/gerbang-id/gerbang/internal/fsm"
@@ -46,12 +45,12 @@ type world struct {
 	st *store.Store
 	sb *sandbox.Sandbox
 	r  *resumer.Resumer
-	n  atomic.Int64
+	n  *atomic.Int64
 }
 
 func newWorld(t *testing.T, change ...func(*fsm.Policy, *resumer.Config)) *world {
 	t.Helper()
-	w := &world{t: t, db: template.New(t), sb: sandbox.New(sandbox.Options{Limits: unlimited()})}
+	w := &world{t: t, db: template.New(t), sb: sandbox.New(sandbox.Options{Limits: unlimited()}), n: new(atomic.Int64)}
 	srv := httptest.NewServer(w.sb)
 	t.Cleanup(func() { w.sb.Close(); srv.Close() })
 	t.Cleanup(func() {
@@ -71,7 +70,7 @@ func newWorld(t *testing.T, change ...func(*fsm.Policy, *resumer.Config)) *world
 
 	policy := fsm.DefaultPolicy()
 	cfg := resumer.Config{Store: w.st, Lease: 20 * time.Second, RetryBase: time.Millisecond, RetryMax: 2 * time.Millisecond,
-		PollInterval: time.Hour, Registerer: prometheus.NewRegistry()}
+		PollInterval: time.Hour}
 	caller := &vendors.Caller{Transport: vendors.NewTransport(2 * time.Second), Timeout: 2 * time.Second}
 	cfg.QE = quantumelixir.New(quantumelixir.Config{
 		Identity:  quantumelixir.Endpoint{BaseURL: srv.URL + "/identity", Key: pii.NewSecret(sandbox.DefaultIdentityKey)},
@@ -159,11 +158,25 @@ func (w *world) capture(id uuid.UUID, p store.Purpose) {
 
 func (w *world) newCapture(id uuid.UUID, p store.Purpose) resumer.Capture {
 	w.t.Helper()
-	c, err := w.r.Challenge(w.t.Context(), client, id, p)
+	c, err := w.tryCapture(id, p)
 	must(w.t, err)
+	return c
+}
+
+func (w *world) tryCapture(id uuid.UUID, p store.Purpose) (resumer.Capture, error) {
+	w.t.Helper()
+	c, err := w.r.Challenge(w.t.Context(), client, id, p)
+	if err != nil {
+		return resumer.Capture{}, err
+	}
 	var flash struct{ Nonce string }
 	must(w.t, json.Unmarshal(c.Raw, &flash))
-	return resumer.Capture{Purpose: p, Nonce: flash.Nonce, Bundle: bundle(p, flash.Nonce, w.n.Add(1))}
+	return resumer.Capture{Purpose: p, Nonce: flash.Nonce, Bundle: bundle(p, flash.Nonce, w.n.Add(1))}, nil
+}
+
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	return &world{t: t, db: w.db, st: w.st, sb: w.sb, r: w.r, n: w.n}
 }
 
 // decide takes the open review of an onboarding as a given person.

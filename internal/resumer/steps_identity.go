@@ -131,11 +131,12 @@ func (r *Resumer) captureFailed(ctx context.Context, o *store.Onboarding, c subm
 	if v.Status != 400 && v.Status != 422 {
 		return answer{}, err
 	}
-	switch checkErr := r.Store.ChallengeLive(ctx, o.ID, c.purpose, c.nonce); {
-	case errors.Is(checkErr, store.ErrChallengeExpired):
-		return recapture(o, "challenge_expired"), nil
-	case checkErr != nil:
+	expired, checkErr := r.Store.ChallengeExpired(ctx, o.ID, c.purpose, c.nonce)
+	if checkErr != nil {
 		return answer{}, checkErr
+	}
+	if expired {
+		return recapture(o, "challenge_expired"), nil
 	}
 	return answer{}, err
 }

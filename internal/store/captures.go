@@ -47,22 +47,36 @@ func (s *Store) RecordChallenge(ctx context.Context, id uuid.UUID, p Purpose, no
 // CheckChallenge returns ErrChallengeUnknown for a nonce that was not issued to
 // this onboarding for this purpose or was used, ErrChallengeExpired for a late one.
 func (s *Store) CheckChallenge(ctx context.Context, id uuid.UUID, p Purpose, nonce string) error {
-	var consumed, expired bool
-	err := s.pool.QueryRow(ctx, `
-		SELECT consumed_at IS NOT NULL, expires_at <= now() FROM challenges
-		WHERE bucket = $1 AND onboarding_id = $2 AND purpose = $3 AND nonce = $4`,
-		Bucket(id), id, p, nonce).Scan(&consumed, &expired)
+	consumed, expired, err := s.challenge(ctx, id, p, nonce)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return ErrChallengeUnknown
 	case err != nil:
-		return fmt.Errorf("check challenge: %w", wrap(err))
+		return err
 	case consumed:
 		return ErrChallengeUnknown
 	case expired:
 		return ErrChallengeExpired
 	}
 	return nil
+}
+
+// ChallengeExpired reports whether the time of a challenge, used or not, is over.
+func (s *Store) ChallengeExpired(ctx context.Context, id uuid.UUID, p Purpose, nonce string) (bool, error) {
+	_, expired, err := s.challenge(ctx, id, p, nonce)
+	return expired, err
+}
+
+func (s *Store) challenge(ctx context.Context, id uuid.UUID, p Purpose, nonce string) (consumed, expired bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT consumed_at IS NOT NULL, expires_at <= now() FROM challenges
+		WHERE bucket = $1 AND onboarding_id = $2 AND purpose = $3 AND nonce = $4`,
+		Bucket(id), id, p, nonce).Scan(&consumed, &expired)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, false, ErrChallengeUnknown
+	}
+	if err != nil {
+		return false, false, fmt.Errorf("check challenge: %w", wrap(err))
+	}
+	return consumed, expired, nil
 }
 
 // Submitted reports whether this very bundle was handed in before.
@@ -139,13 +153,4 @@ func (p *prepared) queueCapture(b *pgx.Batch, m *Move) {
 			  AND c.bucket = $1 AND c.onboarding_id = $2 AND c.bundle IS NOT NULL`,
 			bucket, o.ID, head)
 	}
-}
-
-// ChallengeLive returns nil while a challenge, used or not, may still be
-// answered; ErrChallengeExpired after that, ErrChallengeUnknown if never issued.
-func (s *Store) ChallengeLive(ctx context.Context, id uuid.UUID, p Purpose, nonce string) error {
-	if err := s.CheckChallenge(ctx, id, p, nonce); !errors.Is(err, ErrChallengeUnknown) {
-		return err
-	}
-	return nil
 }

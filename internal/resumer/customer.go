@@ -12,6 +12,7 @@ import (
 	"github.com/gerbang-id/gerbang/internal/pii"
 	"github.com/gerbang-id/gerbang/internal/store"
 	"github.com/gerbang-id/gerbang/internal/vendors"
+	"github.com/gerbang-id/gerbang/internal/vendors/quantumelixir"
 )
 
 // Create implements Requests. The new row is this process's at once, if it has
@@ -53,17 +54,24 @@ func (r *Resumer) Challenge(ctx context.Context, clientID string, id uuid.UUID, 
 	if v.State != awaiting(p) {
 		return Challenge{}, ErrInvalidState
 	}
-	ask := r.QE.KTPChallenge
+	ask, adm := r.QE.KTPChallenge, admission{"identity", vendors.BucketKTPChallenge}
 	if p == store.Face {
-		ask = r.QE.FaceChallenge
+		ask, adm.bucket = r.QE.FaceChallenge, vendors.BucketFaceChallenge
 	}
-	c, err := ask(ctx, v.Facts.CustomerID, v.Policy.Challenges.Steps, v.Policy.Challenges.TTL)
+	var c quantumelixir.Challenge
+	err = r.call(ctx, adm, func(ctx context.Context) (err error) {
+		c, err = ask(ctx, v.Facts.CustomerID, v.Policy.Challenges.Steps, v.Policy.Challenges.TTL)
+		return err
+	})
 	var ve *vendors.Error
-	if errors.As(err, &ve) {
+	var wait *later
+	switch {
+	case errors.As(err, &wait):
+		return Challenge{}, &VendorUnavailable{RetryAfter: max(wait.delay, time.Second), Err: err}
+	case errors.As(err, &ve):
 		r.metrics.failed.WithLabelValues(string(v.State), ve.Cause()).Inc()
 		return Challenge{}, &VendorUnavailable{RetryAfter: max(ve.RetryAfter, time.Second), Err: err}
-	}
-	if err != nil {
+	case err != nil:
 		return Challenge{}, err
 	}
 	if err := r.Store.RecordChallenge(ctx, id, p, c.Nonce, c.ID, c.ExpiresAt); err != nil {
@@ -86,11 +94,15 @@ func (r *Resumer) SubmitCapture(ctx context.Context, clientID string, id uuid.UU
 		return store.View{}, err
 	}
 	v, err := r.submit(ctx, o, c, actor)
-	if errors.Is(err, store.ErrMoved) { // somebody was first: perhaps this very bundle, sent twice at once
+	if errors.Is(err, store.ErrMoved) || errors.Is(err, store.ErrChallengeUnknown) {
+		// Somebody was first: perhaps with this very bundle, sent twice at once.
 		if o, err = r.Store.Get(ctx, clientID, id); err != nil {
 			return store.View{}, err
 		}
 		v, err = r.submit(ctx, o, c, actor)
+	}
+	if errors.Is(err, store.ErrMoved) {
+		err = ErrInvalidState
 	}
 	return v, err
 }

@@ -15,6 +15,7 @@ import (
 type later struct {
 	delay time.Duration
 	cause string
+	free  bool // costs no attempt
 }
 
 func (l *later) Error() string { return "later: " + l.cause }
@@ -33,7 +34,7 @@ func (r *Resumer) fail(o *store.Onboarding, err error) {
 	case r.work.Err() != nil || errors.Is(err, context.Canceled): // cut off while draining
 		r.postpone(o, 0, "", true)
 	case errors.As(err, &wait):
-		r.postpone(o, wait.delay, wait.cause, false)
+		r.postpone(o, wait.delay, wait.cause, wait.free)
 	case errors.As(err, &v) && !v.Retryable():
 		r.park(o, v.Cause(), v.Error())
 	case errors.As(err, &v) && v.Status == 429:
@@ -77,7 +78,7 @@ func (r *Resumer) outside() (context.Context, context.CancelFunc) {
 func (r *Resumer) postpone(o *store.Onboarding, delay time.Duration, cause string, free bool) {
 	ctx, cancel := r.outside()
 	defer cancel()
-	if cause != "" {
+	if cause != "" && !free {
 		r.metrics.failed.WithLabelValues(string(o.State), cause).Inc()
 		r.Log.Warn("step postponed", "onboarding_id", o.ID, "state", o.State, "attempt", o.Attempts, "cause", cause, "delay", delay)
 	}

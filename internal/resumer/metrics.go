@@ -11,6 +11,8 @@ type metrics struct {
 	moves  *prometheus.CounterVec
 	failed *prometheus.CounterVec
 	parked *prometheus.CounterVec
+	opened *prometheus.CounterVec
+	bulk   prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -22,6 +24,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "gerbang_step_failures_total", Help: "Attempts without a usable answer, by state and cause."}, []string{"state", "cause"}),
 		parked: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "gerbang_parked_total", Help: "Onboardings parked for an operator, by state and cause."}, []string{"state", "cause"}),
+		opened: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "gerbang_breaker_opened_total", Help: "How often a vendor's product stopped answering."}, []string{"product"}),
+		bulk: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "gerbang_screening_bulk_size", Help: "Subjects per bulk screening.", Buckets: []float64{2, 5, 10, 25, 50, 75, 100}}),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/store"
+	"github.com/gerbang-id/gerbang/internal/vendors"
 	"github.com/gerbang-id/gerbang/internal/vendors/quantumelixir"
 )
 
@@ -17,7 +18,7 @@ const clockSkew = 2 * time.Minute
 // is consumed. A verdict newer than the intent is adopted where it is complete;
 // otherwise the customer captures again, at no cost.
 func (r *Resumer) reconcile(ctx context.Context, o *store.Onboarding, p store.Purpose) (answer, error) {
-	kyc, err := r.QE.GetKYC(ctx, o.Facts.CustomerID)
+	kyc, err := r.kyc(ctx, o)
 	if err != nil {
 		return answer{}, err
 	}
@@ -46,6 +47,15 @@ func (r *Resumer) reconcile(ctx context.Context, o *store.Onboarding, p store.Pu
 		e.Match = "match"
 	}
 	return selfieAnswer(o, e), nil
+}
+
+// kyc reads what QE knows of the customer.
+func (r *Resumer) kyc(ctx context.Context, o *store.Onboarding) (kyc quantumelixir.KYC, err error) {
+	err = r.call(ctx, admission{"identity", vendors.BucketReads}, func(ctx context.Context) (err error) {
+		kyc, err = r.QE.GetKYC(ctx, o.Facts.CustomerID)
+		return err
+	})
+	return kyc, err
 }
 
 func settled(status string) bool { return status == "verified" || status == "failed" }

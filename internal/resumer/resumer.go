@@ -31,6 +31,10 @@ type Config struct {
 	UpgradeRetry time.Duration // first wait for a late Dukcapil answer, 15 m
 	MaxAttempts  int           // claims of one step before it parks, 25
 	Slots        int           // rows worked on at once, 64
+	// Limits are the calls a minute that the vendor's contract allows, by
+	// bucket (vendors.Bucket...); 0 or absent is unlimited.
+	Limits map[string]int
+	Linger time.Duration // how long a screening waits for company when calls are plentiful, 2 ms
 
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: not measured
@@ -39,14 +43,17 @@ type Config struct {
 // Resumer moves onboardings. Start it with Run; requests may come before that.
 type Resumer struct {
 	Config
-	slots   chan struct{} // holds one token per row being worked on
-	nudge   chan struct{} // something may be due before the next poll
-	drain   chan struct{} // closed: claim nothing more, give back
-	once    sync.Once
-	running sync.WaitGroup
-	work    context.Context // of the chains; ends when draining takes too long
-	stop    context.CancelFunc
-	metrics *metrics
+	slots    chan struct{} // holds one token per row being worked on
+	nudge    chan struct{} // something may be due before the next poll
+	drain    chan struct{} // closed: claim nothing more, give back
+	once     sync.Once
+	running  sync.WaitGroup
+	work     context.Context // of the chains; ends when draining takes too long
+	stop     context.CancelFunc
+	gates    *gates
+	breakers map[string]*breaker // by product
+	screener *screener
+	metrics  *metrics
 }
 
 var _ Requests = (*Resumer)(nil)
@@ -63,6 +70,7 @@ func New(cfg Config) *Resumer {
 	or(&cfg.RetryBase, 500*time.Millisecond)
 	or(&cfg.RetryMax, time.Minute)
 	or(&cfg.UpgradeRetry, 15*time.Minute)
+	or(&cfg.Linger, 2*time.Millisecond)
 	if cfg.MaxAttempts <= 0 {
 		cfg.MaxAttempts = 25
 	}
@@ -77,6 +85,12 @@ func New(cfg Config) *Resumer {
 		nudge: make(chan struct{}, 1), drain: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
 	}
 	r.work, r.stop = context.WithCancel(context.Background())
+	r.gates = newGates(cfg.Store, cfg.Limits)
+	r.screener = &screener{r: r}
+	r.breakers = map[string]*breaker{}
+	for _, a := range admissions {
+		r.breakers[a.product] = &breaker{base: cfg.RetryBase, limit: min(cfg.RetryMax, maxCooldown)}
+	}
 	return r
 }
 
@@ -93,51 +107,44 @@ func (r *Resumer) Run(ctx context.Context) {
 		case <-r.nudge:
 		case <-timer.C:
 		}
-		more, err := r.poll(ctx)
+		n, full, err := r.poll(ctx)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Error("claim failed", "error", err)
 		}
 		wait := r.PollInterval
-		if more {
+		if n > 0 && full {
 			wait = 0
 		}
 		timer.Reset(wait)
 	}
 }
 
-// poll claims due rows for the free slots and sets each on its way. more says
-// that the last claim was full: there may be others.
-func (r *Resumer) poll(ctx context.Context) (more bool, err error) {
-	n := 0
-	for n < cap(r.slots) && r.tryAcquire() {
-		n++
+// poll claims due rows for the free slots and sets each on its way. full says
+// that every row asked for was there: there may be more.
+func (r *Resumer) poll(ctx context.Context) (n int, full bool, err error) {
+	free := 0
+	for free < cap(r.slots) && r.tryAcquire() {
+		free++
 	}
-	if n == 0 {
-		return false, nil // every slot is busy; whoever finishes first nudges
+	if free == 0 {
+		return 0, false, nil // every slot is busy; whoever finishes first nudges
 	}
-	rows, err := r.Store.Claim(ctx, n, r.Lease)
-	for range n - len(rows) {
+	rows, err := r.Store.Claim(ctx, free, r.Lease, r.closed()...)
+	for range free - len(rows) {
 		<-r.slots
 	}
 	for _, o := range rows {
 		r.start(o)
 	}
-	return err == nil && len(rows) == n, err
+	return len(rows), len(rows) == free, err
 }
 
 // RunOnce claims what is due now, works it to rest and returns how many rows
 // that were.
 func (r *Resumer) RunOnce(ctx context.Context) (int, error) {
-	rows, err := r.Store.Claim(ctx, cap(r.slots), r.Lease)
-	if err != nil {
-		return 0, err
-	}
-	var wg sync.WaitGroup
-	for _, o := range rows {
-		wg.Go(func() { r.chain(o) })
-	}
-	wg.Wait()
-	return len(rows), nil
+	n, _, err := r.poll(ctx)
+	r.Idle()
+	return n, err
 }
 
 // Idle blocks until no row is being worked on.

@@ -13,7 +13,7 @@ import (
 // form: far fewer false positives (QE's guide).
 func (r *Resumer) screenAML(ctx context.Context, o *store.Onboarding) (answer, error) {
 	nik, born := nikAndBirthDate(o)
-	res, err := r.QE.Screen(ctx, quantumelixir.Subject{
+	res, err := r.screener.screen(ctx, o, quantumelixir.Subject{
 		ExternalID: quantumelixir.ExternalID(o.ApplicationID), CustomerID: o.Facts.CustomerID,
 		FullName: o.Applicant.FullName, NIK: nik, DateOfBirth: born, Email: o.Applicant.Email,
 	})
@@ -44,11 +44,15 @@ func (l listedNames) Plaintext() ([]byte, error) {
 
 func (r *Resumer) evaluateFraud(ctx context.Context, o *store.Onboarding) (answer, error) {
 	nik, born := nikAndBirthDate(o)
-	res, err := r.QE.Evaluate(ctx, quantumelixir.Evaluation{
-		ExternalID: quantumelixir.ExternalID(o.ApplicationID), CustomerID: o.Facts.CustomerID,
-		SessionToken: o.Applicant.DeviceSessionToken, FullName: o.Applicant.FullName, NIK: nik,
-		Email: o.Applicant.Email, Phone: o.Applicant.Phone, DateOfBirth: born, IPAddress: o.Applicant.ClientIP,
-		UserAgent: o.Applicant.UserAgent, ReferralSource: o.Applicant.ReferralSource,
+	var res quantumelixir.FraudVerdict
+	err := r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		res, err = r.QE.Evaluate(ctx, quantumelixir.Evaluation{
+			ExternalID: quantumelixir.ExternalID(o.ApplicationID), CustomerID: o.Facts.CustomerID,
+			SessionToken: o.Applicant.DeviceSessionToken, FullName: o.Applicant.FullName, NIK: nik,
+			Email: o.Applicant.Email, Phone: o.Applicant.Phone, DateOfBirth: born, IPAddress: o.Applicant.ClientIP,
+			UserAgent: o.Applicant.UserAgent, ReferralSource: o.Applicant.ReferralSource,
+		})
+		return err
 	})
 	if err != nil {
 		return answer{}, err

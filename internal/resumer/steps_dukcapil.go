@@ -27,7 +27,10 @@ func (r *Resumer) checkDukcapil(ctx context.Context, o *store.Onboarding) (answe
 		return answer{}, err
 	}
 	var v *vendors.Error
+	var wait *later
 	switch {
+	case errors.As(err, &wait): // known to be down: the customer need not wait for that
+		return r.unavailable(o, wait.cause), nil
 	case errors.As(err, &v) && !v.Retryable():
 		r.alertRegistry(o, v.Cause())
 		return r.unavailable(o, v.Cause()), nil
@@ -36,7 +39,7 @@ func (r *Resumer) checkDukcapil(ctx context.Context, o *store.Onboarding) (answe
 		if left = o.StateSince.Add(o.Policy.Dukcapil.Budget).Sub(o.DBNow()); delay >= left {
 			return r.unavailable(o, v.Cause()), nil
 		}
-		return answer{}, &later{delay, v.Cause()}
+		return answer{}, &later{delay: delay, cause: v.Cause()}
 	case err != nil:
 		return answer{}, err
 	}
@@ -66,16 +69,16 @@ func (r *Resumer) upgrade(ctx context.Context, o *store.Onboarding) (answer, err
 		if !v.Retryable() {
 			r.alertRegistry(o, v.Cause())
 		}
-		return answer{}, &later{min(max(again, v.RetryAfter), left), v.Cause()}
+		return answer{}, &later{delay: min(max(again, v.RetryAfter), left), cause: v.Cause()}
 	case err != nil:
 		return answer{}, err
 	}
 	switch ans.Outcome {
 	case dukcapil.Unavailable:
-		return answer{}, &later{min(max(again, ans.RetryAt.Sub(o.DBNow())), left), "dukcapil." + ans.Reason}
+		return answer{}, &later{delay: min(max(again, ans.RetryAt.Sub(o.DBNow())), left), cause: "dukcapil." + ans.Reason}
 	case dukcapil.Misconfigured:
 		r.alertRegistry(o, ans.Reason)
-		return answer{}, &later{again, "dukcapil." + ans.Reason}
+		return answer{}, &later{delay: again, cause: "dukcapil." + ans.Reason}
 	}
 	return r.lookedUp(o, ans, fsm.DecideUpgrade), nil
 }
@@ -87,7 +90,12 @@ func (r *Resumer) lookup(ctx context.Context, o *store.Onboarding) (dukcapil.Ans
 		return dukcapil.Answer{Outcome: dukcapil.Misconfigured, Reason: "not_configured"}, nil
 	}
 	nik, born := nikAndBirthDate(o)
-	return r.Dukcapil.Verify(ctx, dukcapil.Request{NIK: nik, FullName: o.Applicant.FullName, BirthDate: born})
+	var ans dukcapil.Answer
+	err := r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		ans, err = r.Dukcapil.Verify(ctx, dukcapil.Request{NIK: nik, FullName: o.Applicant.FullName, BirthDate: born})
+		return err
+	})
+	return ans, err
 }
 
 // nikAndBirthDate are those read from the KTP; what could not be read is taken
@@ -142,9 +150,13 @@ func (r *Resumer) recordDukcapil(ctx context.Context, o *store.Onboarding) (answ
 		return answer{}, errors.New("no verdict to record")
 	}
 	v := *o.Verdict
-	res, err := r.QE.IngestDukcapil(ctx, quantumelixir.DukcapilVerdict{
-		ExternalID: quantumelixir.DukcapilExternalID(o.ApplicationID, o.Facts.DukcapilRecordings),
-		CustomerID: o.Facts.CustomerID, Verdict: v,
+	var res quantumelixir.DukcapilRecord
+	err := r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		res, err = r.QE.IngestDukcapil(ctx, quantumelixir.DukcapilVerdict{
+			ExternalID: quantumelixir.DukcapilExternalID(o.ApplicationID, o.Facts.DukcapilRecordings),
+			CustomerID: o.Facts.CustomerID, Verdict: v,
+		})
+		return err
 	})
 	var ve *vendors.Error
 	if errors.As(err, &ve) && ve.Kind == vendors.Conflict {
@@ -161,7 +173,7 @@ func (r *Resumer) recordDukcapil(ctx context.Context, o *store.Onboarding) (answ
 
 // adoptRecording reads back a verdict that QE says it has already.
 func (r *Resumer) adoptRecording(ctx context.Context, o *store.Onboarding, conflict error) (answer, error) {
-	kyc, err := r.QE.GetKYC(ctx, o.Facts.CustomerID)
+	kyc, err := r.kyc(ctx, o)
 	if err != nil {
 		return answer{}, err
 	}

@@ -12,8 +12,12 @@ import (
 )
 
 func (r *Resumer) register(ctx context.Context, o *store.Onboarding) (answer, error) {
-	id, err := r.QE.CreateCustomer(ctx, quantumelixir.NewCustomer{
-		ExternalRef: quantumelixir.ExternalID(o.ApplicationID), FullName: o.Applicant.FullName,
+	var id string
+	err := r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		id, err = r.QE.CreateCustomer(ctx, quantumelixir.NewCustomer{
+			ExternalRef: quantumelixir.ExternalID(o.ApplicationID), FullName: o.Applicant.FullName,
+		})
+		return err
 	})
 	if err != nil {
 		return answer{}, err
@@ -28,7 +32,11 @@ func (r *Resumer) verifyKTP(ctx context.Context, o *store.Onboarding) (answer, e
 		return recapture(o, lost), err
 	}
 	c.ExternalID = quantumelixir.KTPExternalID(o.ApplicationID, o.Facts.KTPSubmissions)
-	res, err := r.QE.KTPCapture(ctx, c.Capture)
+	var res quantumelixir.KTPResult
+	err = r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		res, err = r.QE.KTPCapture(ctx, c.Capture)
+		return err
+	})
 	if err != nil {
 		return r.captureFailed(ctx, o, c, err)
 	}
@@ -75,7 +83,11 @@ func (r *Resumer) verifySelfie(ctx context.Context, o *store.Onboarding) (answer
 		return recapture(o, lost), err
 	}
 	c.ExternalID = quantumelixir.StepUpExternalID(o.ApplicationID, o.Facts.SelfieSubmissions)
-	res, err := r.QE.StepUp(ctx, c.Capture)
+	var res quantumelixir.StepUpResult
+	err = r.call(ctx, admissions[o.State], func(ctx context.Context) (err error) {
+		res, err = r.QE.StepUp(ctx, c.Capture)
+		return err
+	})
 	if err != nil {
 		return r.captureFailed(ctx, o, c, err)
 	}

@@ -65,6 +65,7 @@ func (s *Store) advance(ctx context.Context, m *Move) error {
 		p.event.Hash, nilUUID(p.lease), p.attempts, p.dueMicros, p.renewBelow, p.keep,
 		p.edge.To.Status() != o.State.Status(), m.Event.IsNote(),
 		p.event.Seq, p.event.At, p.event.Event, p.event.Actor, p.event.Payload, p.personal, p.event.Commitment,
+		m.reviewID(),
 	).QueryRow(func(r pgx.Row) error { return r.Scan(&p.dueAt, &p.dbNow) })
 	p.queueCapture(b, m)
 	if err := p.queueReview(b, m); err != nil {
@@ -73,6 +74,7 @@ func (s *Store) advance(ctx context.Context, m *Move) error {
 	b.Queue(`COMMIT`)
 	p.sentAt = time.Now()
 	err = s.pipeline(ctx, b)
+	p.movedAt = p.dbNow
 	if errors.Is(err, pgx.ErrNoRows) || isUnique(err) { // unique: another capture or review of that number was first
 		return ErrMoved
 	}
@@ -94,13 +96,14 @@ func (s *Store) committed(ctx context.Context, p *prepared) bool {
 	defer cancel()
 	p.sentAt = time.Now()
 	return s.pool.QueryRow(ctx, `
-		SELECT o.due_at, now() FROM onboardings o WHERE o.bucket = $1 AND o.id = $2 AND o.chain_head = $3`,
-		Bucket(p.event.Onboarding), p.event.Onboarding, p.event.Hash).Scan(&p.dueAt, &p.dbNow) == nil
+		SELECT o.due_at, o.updated_at, now() FROM onboardings o WHERE o.bucket = $1 AND o.id = $2 AND o.chain_head = $3`,
+		Bucket(p.event.Onboarding), p.event.Onboarding, p.event.Hash).Scan(&p.dueAt, &p.movedAt, &p.dbNow) == nil
 }
 
 // advanceSQL is the only statement that changes a state. Its guard is id,
 // version, state and, for a row taken by claim, that very claim within its
-// time. The event is inserted from the updated row, so there is one exactly
+// time; for a decision also its review ($29), which must be this row's and
+// open. The event is inserted from the updated row, so there is one exactly
 // when the row moved. A held row's due_at is renewed only when less than $18
 // is left of it; $19 is a note that leaves the step to whoever has it.
 const advanceSQL = `
@@ -125,6 +128,8 @@ const advanceSQL = `
 			status_since = CASE WHEN $20::boolean THEN now() ELSE o.status_since END
 		WHERE o.bucket = $1 AND o.id = $2 AND o.version = $3 AND o.state = $4
 		  AND ($5::uuid IS NULL OR (o.lease = $5::uuid AND o.due_at > now()))
+		  AND ($29::uuid IS NULL OR EXISTS (SELECT FROM reviews r
+			WHERE r.bucket = $1 AND r.id = $29::uuid AND r.onboarding_id = $2 AND r.state = 'open'))
 		RETURNING o.bucket, o.id, o.due_at
 	), logged AS (
 		INSERT INTO events (bucket, onboarding_id, seq, at, event, from_state, to_state, actor, payload, sealed, commitment, hash)
@@ -150,14 +155,15 @@ type prepared struct {
 	renewBelow *int64
 	keep       bool
 
-	dueAt  *time.Time
-	dbNow  time.Time
-	sentAt time.Time
+	dueAt   *time.Time
+	movedAt time.Time // by the database's clock
+	dbNow   time.Time // when dueAt was read; later than movedAt where a commit had to be looked up
+	sentAt  time.Time // ours, just before that
 }
 
 func (s *Store) prepare(m *Move) (*prepared, error) {
 	o := m.Row
-	p := &prepared{edge: fsm.Edge{From: o.State, To: o.State}, level: o.Level}
+	p := &prepared{edge: fsm.Edge{From: o.State, To: o.State, Reason: o.DeclineReason}, level: o.Level}
 	var err error
 	if !m.Event.IsNote() {
 		if p.edge, err = fsm.Next(o.State, m.Event); err != nil {
@@ -189,6 +195,14 @@ func (s *Store) prepare(m *Move) (*prepared, error) {
 	}
 	p.timer(m)
 	return p, p.log(s, m)
+}
+
+// reviewID is the review this move decides, if it decides one.
+func (m *Move) reviewID() *uuid.UUID {
+	if m.Reviewed == nil {
+		return nil
+	}
+	return &m.Reviewed.ReviewID
 }
 
 // timer works out who holds the row next and when it is due.
@@ -246,15 +260,17 @@ func eventPlace(id uuid.UUID, seq int64) []byte {
 func (p *prepared) apply(m *Move) {
 	o := m.Row
 	if p.edge.To.Status() != o.State.Status() {
-		o.StatusSince = p.dbNow
+		o.StatusSince = p.movedAt
 	}
 	if !m.Event.IsNote() {
-		o.StateSince = p.dbNow
+		o.StateSince = p.movedAt
 	}
 	o.State, o.Version, o.Facts, o.Level, o.DeclineReason = p.edge.To, o.Version+1, m.Facts, p.level, p.reason
 	o.head, o.Lease, o.Attempts, o.DueAt = p.event.Hash, p.lease, p.attempts, p.dueAt
-	o.dbNow, o.readAt, o.UpdatedAt = p.dbNow, p.sentAt, p.dbNow
-	o.ParkedAt, o.ParkCause, o.LastError, o.LastErrorAt = nil, "", "", nil
+	o.dbNow, o.readAt, o.UpdatedAt = p.dbNow, p.sentAt, p.movedAt
+	if !p.keep {
+		o.ParkedAt, o.ParkCause, o.LastError, o.LastErrorAt = nil, "", "", nil
+	}
 	if m.Identity != nil {
 		o.Identity = *m.Identity
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,21 +14,22 @@ import (
 // claimable are the states in which time or the resumer moves a row. A state
 // this binary does not know is not among them, so a newer binary's rows are
 // left alone.
-func claimable() []string {
+func claimable(except []fsm.State) []string {
 	var out []string
 	for _, s := range fsm.States() {
-		if s.Kind() == fsm.Work || s.Expires() {
+		if (s.Kind() == fsm.Work || s.Expires()) && !slices.Contains(except, s) {
 			out = append(out, string(s))
 		}
 	}
 	return out
 }
 
-var claimableStates = claimable()
-
 // Claim takes up to n due rows for a lease, oldest first, under one new claim,
-// and counts the attempt: a row that kills its process has been counted.
-func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]*Onboarding, error) {
+// and counts the attempt: a row that kills its process has been counted. Rows
+// in the excepted states are left where they are.
+// A row that cannot be opened must not hold up the others: it stays claimed, the
+// error names it, and the rest is returned beside the error.
+func (s *Store) Claim(ctx context.Context, n int, lease time.Duration, except ...fsm.State) ([]*Onboarding, error) {
 	readAt := time.Now()
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
@@ -40,32 +42,21 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]*Onboa
 		SET lease = $3, due_at = now() + $4 * interval '1 microsecond', attempts = o.attempts + 1
 		FROM due WHERE o.bucket = due.bucket AND o.id = due.id
 		RETURNING `+columns,
-		claimableStates, n, uuid.New(), lease.Microseconds())
+		claimable(except), n, uuid.New(), lease.Microseconds())
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", wrap(err))
 	}
 	claimed, err := s.collect(ctx, rows, readAt)
 	if err != nil {
-		return nil, fmt.Errorf("claim: %w", err)
+		return claimed, fmt.Errorf("claim: %w", err)
 	}
 	return claimed, nil
 }
 
-// NextDue is how long until the next row is due, or ok=false when none is.
-func (s *Store) NextDue(ctx context.Context) (in time.Duration, ok bool, err error) {
-	var us *int64
-	err = s.pool.QueryRow(ctx, `
-		SELECT (extract(epoch FROM min(due_at) - now()) * 1000000)::bigint FROM onboardings
-		WHERE due_at IS NOT NULL AND state = ANY ($1)`, claimableStates).Scan(&us)
-	if err != nil || us == nil {
-		return 0, false, wrap(err)
-	}
-	return time.Duration(*us) * time.Microsecond, true, nil
-}
-
 // Postpone gives a claimed row back, due again after a delay. lastError is a
 // word without personal data; free takes the attempt back, for a wait that was
-// not the row's doing. ErrMoved when the claim has passed.
+// not the row's doing. ErrMoved when the claim has passed to somebody else; one
+// that ran out and was not taken can still be given back.
 func (s *Store) Postpone(ctx context.Context, o *Onboarding, delay time.Duration, lastError string, free bool) error {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE onboardings SET lease = NULL, due_at = now() + $5 * interval '1 microsecond',
@@ -84,7 +75,8 @@ func (s *Store) Postpone(ctx context.Context, o *Onboarding, delay time.Duration
 }
 
 // Park takes a claimed row out of the resumer's hands until an operator sends
-// it on. The state stays; cause is a word without personal data.
+// it on. The state stays; cause is a word without personal data. ErrMoved as
+// for Postpone.
 func (s *Store) Park(ctx context.Context, o *Onboarding, cause, lastError string) error {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE onboardings SET lease = NULL, due_at = NULL, parked_at = now(), park_cause = $5,

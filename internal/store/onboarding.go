@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -102,22 +103,25 @@ type row struct {
 	DBNow         time.Time `db:"db_now"`
 }
 
-// collect reads and opens all rows of a query that selects columns. readAt is
-// our clock before the query was sent.
+// collect reads and opens all rows of a query that selects columns; those that
+// do not open are named in the error, beside the others. readAt is our clock
+// before the query was sent.
 func (s *Store) collect(ctx context.Context, rows pgx.Rows, readAt time.Time) ([]*Onboarding, error) {
 	raw, err := pgx.CollectRows(rows, pgx.RowToStructByName[row])
 	if err != nil {
 		return nil, wrap(err)
 	}
 	out := make([]*Onboarding, 0, len(raw))
+	var faults []error
 	for _, r := range raw {
 		o, err := s.opened(ctx, r, readAt)
 		if err != nil {
-			return nil, fmt.Errorf("open onboarding %s: %w", r.ID, err)
+			faults = append(faults, fmt.Errorf("open onboarding %s: %w", r.ID, err))
+			continue
 		}
 		out = append(out, o)
 	}
-	return out, nil
+	return out, errors.Join(faults...)
 }
 
 func (s *Store) opened(ctx context.Context, r row, readAt time.Time) (*Onboarding, error) {

@@ -82,17 +82,15 @@ func (s *screener) flush() {
 	n := min(len(s.pending), quantumelixir.MaxSubjects)
 	batch := s.pending[:n:n]
 	s.pending = s.pending[n:]
+	s.next = time.Now().Add(s.r.gates.pace(vendors.BucketScreenings))
 	if len(s.pending) > 0 {
-		s.timer = time.AfterFunc(s.r.Linger, s.flush)
+		s.timer = time.AfterFunc(max(s.r.Linger, time.Until(s.next)), s.flush)
 	}
 	s.mu.Unlock()
 	if n == 0 {
 		return
 	}
 	s.send(batch)
-	s.mu.Lock()
-	s.next = time.Now().Add(s.r.gates.pace(vendors.BucketScreenings))
-	s.mu.Unlock()
 	for _, x := range batch {
 		close(x.done)
 	}

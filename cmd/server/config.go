@@ -99,7 +99,7 @@ type workSettings struct {
 
 	// Lease and VendorTimeout follow each other where only one is given.
 	Lease         time.Duration `env:"GERBANG_LEASE" placeholder:"30s" help:"how long a process holds an onboarding it works on"`
-	VendorTimeout time.Duration `env:"GERBANG_VENDOR_TIMEOUT" placeholder:"15s" help:"how long one vendor call may take; shorter than the lease"`
+	VendorTimeout time.Duration `env:"GERBANG_VENDOR_TIMEOUT" placeholder:"15s" help:"how long one vendor call may take; one that is not shorter than the lease is cut to half of it"`
 	PollInterval  time.Duration `env:"GERBANG_POLL_INTERVAL" default:"1s" placeholder:"1s" help:"how often due onboardings are looked for"`
 	RetryBase     time.Duration `env:"GERBANG_RETRY_BASE" default:"500ms" placeholder:"500ms" help:"wait before the first retry; doubles up to the maximum"`
 	RetryMax      time.Duration `env:"GERBANG_RETRY_MAX" placeholder:"1m" help:"longest wait between retries"`
@@ -128,6 +128,8 @@ func (s workSettings) complete() workSettings {
 		s.Lease = max(defaultLease, 2*s.VendorTimeout)
 	case s.VendorTimeout == 0:
 		s.VendorTimeout = min(defaultVendorTimeout, s.Lease/2)
+	case s.VendorTimeout >= s.Lease: // an answer after the lease is somebody else's to fetch
+		s.VendorTimeout = s.Lease / 2
 	}
 	s.RetryMax = cmp.Or(s.RetryMax, max(defaultRetryMax, s.RetryBase))
 	if s.QELimits == nil {
@@ -138,10 +140,6 @@ func (s workSettings) complete() workSettings {
 
 // faults: settings that contradict each other. Call it on completed ones.
 func (s workSettings) faults() (wrong []error) {
-	if s.Lease <= s.VendorTimeout {
-		wrong = append(wrong, fmt.Errorf("GERBANG_LEASE (--lease): %v must be longer than GERBANG_VENDOR_TIMEOUT, %v: "+
-			"an answer after the lease is somebody else's to fetch", s.Lease, s.VendorTimeout))
-	}
 	if s.RetryMax < s.RetryBase {
 		wrong = append(wrong, fmt.Errorf("GERBANG_RETRY_MAX (--retry-max): %v is shorter than GERBANG_RETRY_BASE, %v",
 			s.RetryMax, s.RetryBase))

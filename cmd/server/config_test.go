@@ -38,7 +38,7 @@ func TestServeTellsAllFaultsAtOnce(t *testing.T) {
 		"GERBANG_DUKCAPIL_URL":       "https://vendor.test?key=" + secret,
 		"GERBANG_DUKCAPIL_THRESHOLD": "101",
 		"GERBANG_DUKCAPIL_BUDGET":    "0s",
-		"GERBANG_LEASE":              "1s",
+		"GERBANG_LEASE":              "soon",
 		"GERBANG_VENDOR_TIMEOUT":     "1s",
 		"GERBANG_POLL_INTERVAL":      "often",
 		"GERBANG_RETRY_BASE":         "2s",
@@ -211,6 +211,8 @@ func TestSettingsFollowEachOther(t *testing.T) {
 	for _, tc := range []struct{ given, want workSettings }{
 		{workSettings{}, workSettings{Lease: 30 * time.Second, VendorTimeout: 15 * time.Second, RetryMax: time.Minute}},
 		{workSettings{Lease: 2 * time.Second}, workSettings{Lease: 2 * time.Second, VendorTimeout: time.Second, RetryMax: time.Minute}},
+		{workSettings{Lease: 2 * time.Second, VendorTimeout: 2 * time.Second},
+			workSettings{Lease: 2 * time.Second, VendorTimeout: time.Second, RetryMax: time.Minute}},
 		{workSettings{VendorTimeout: time.Minute, RetryBase: time.Hour},
 			workSettings{Lease: 2 * time.Minute, VendorTimeout: time.Minute, RetryMax: time.Hour}},
 	} {

@@ -43,7 +43,9 @@ type server struct {
 }
 
 // New returns the whole HTTP interface.
-func New(c Config) http.Handler {
+func New(c Config) http.Handler { return newServer(c).mux }
+
+func newServer(c Config) *server {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -58,7 +60,7 @@ func New(c Config) http.Handler {
 		reread: time.Second, open: map[string]bool{}, mux: chi.NewRouter(),
 	}
 	s.routes()
-	return s.mux
+	return s
 }
 
 func (s *server) routes() {
@@ -97,7 +99,7 @@ func (s *server) routes() {
 	}
 	if s.Docs != nil {
 		s.public("/docs", s.docs)
-		s.public("/docs/*", s.docs)
+		s.public("/docs/{asset}", s.docs)
 	}
 }
 

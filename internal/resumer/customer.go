@@ -22,14 +22,14 @@ func (r *Resumer) Create(ctx context.Context, a Application) (store.View, bool, 
 		ClientID: a.ClientID, ApplicationID: a.ApplicationID, Applicant: a.Applicant, Verdict: a.Verdict,
 		PolicyVersion: r.Policy, Actor: a.Actor,
 	}
-	held := r.tryAcquire()
+	held := r.acquire()
 	if held {
 		n.Lease, n.LeaseFor = uuid.New(), r.Lease
 	}
 	o, created, err := r.Store.Create(ctx, n)
 	if err != nil || !created {
 		if held {
-			<-r.slots
+			r.release()
 		}
 		if err != nil {
 			return store.View{}, false, err
@@ -142,21 +142,21 @@ type submittedEvidence struct {
 // move commits what a person asked for, and hands the row over to a slot of
 // this process when it has become work.
 func (r *Resumer) move(ctx context.Context, m *store.Move) (store.View, error) {
-	held := r.tryAcquire()
+	held := r.acquire()
 	if err := r.schedule(m, held); err != nil {
 		if held {
-			<-r.slots
+			r.release()
 		}
 		return m.Row.View(), ErrInvalidState
 	}
 	if m.Hold > 0 {
 		m.HoldBy = uuid.New()
 	} else if held {
-		<-r.slots
+		r.release()
 	}
 	if err := r.Store.Advance(ctx, m)[0]; err != nil {
 		if m.Hold > 0 {
-			<-r.slots
+			r.release()
 		}
 		return store.View{}, err
 	}

@@ -46,7 +46,7 @@ type Resumer struct {
 	slots    chan struct{} // holds one token per row being worked on
 	nudge    chan struct{} // something may be due before the next poll
 	drain    chan struct{} // closed: claim nothing more, give back
-	once     sync.Once
+	mu       sync.Mutex    // between closing drain and counting one more
 	running  sync.WaitGroup
 	work     context.Context // of the chains; ends when draining takes too long
 	stop     context.CancelFunc
@@ -123,7 +123,7 @@ func (r *Resumer) Run(ctx context.Context) {
 // that every row asked for was there: there may be more.
 func (r *Resumer) poll(ctx context.Context) (n int, full bool, err error) {
 	free := 0
-	for free < cap(r.slots) && r.tryAcquire() {
+	for free < cap(r.slots) && r.acquire() {
 		free++
 	}
 	if free == 0 {
@@ -131,7 +131,7 @@ func (r *Resumer) poll(ctx context.Context) (n int, full bool, err error) {
 	}
 	rows, err := r.Store.Claim(ctx, free, r.Lease, r.closed()...)
 	for range free - len(rows) {
-		<-r.slots
+		r.release()
 	}
 	for _, o := range rows {
 		r.start(o)
@@ -153,7 +153,11 @@ func (r *Resumer) Idle() { r.running.Wait() }
 // Drain stops claiming, lets every row finish its step and gives it back. What
 // is not done when ctx ends is cut off; its lease passes by itself.
 func (r *Resumer) Drain(ctx context.Context) {
-	r.once.Do(func() { close(r.drain) })
+	r.mu.Lock()
+	if !r.draining() {
+		close(r.drain)
+	}
+	r.mu.Unlock()
 	done := make(chan struct{})
 	go func() { r.running.Wait(); close(done) }()
 	select {
@@ -174,25 +178,33 @@ func (r *Resumer) draining() bool {
 	}
 }
 
-func (r *Resumer) tryAcquire() bool {
+// acquire takes a slot, unless none is free or the process is draining. Drain
+// waits for every slot that was taken.
+func (r *Resumer) acquire() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.draining() {
 		return false
 	}
 	select {
 	case r.slots <- struct{}{}:
+		r.running.Add(1)
 		return true
 	default:
 		return false
 	}
 }
 
+func (r *Resumer) release() {
+	<-r.slots
+	r.running.Done()
+}
+
 // start works a claimed row in the slot that its caller acquired.
 func (r *Resumer) start(o *store.Onboarding) {
-	r.running.Add(1)
 	go func() {
 		defer func() {
-			<-r.slots
-			r.running.Done()
+			r.release()
 			r.wake(0)
 		}()
 		r.chain(o)

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +54,7 @@ func (s *Store) Create(ctx context.Context, n NewOnboarding) (o *Onboarding, cre
 	if err != nil {
 		return nil, false, fmt.Errorf("create onboarding: %w", err)
 	}
-	if o, err := s.existing(ctx, bucket, n, content); err == nil || err != ErrNotFound {
+	if o, err := s.existing(ctx, bucket, n, content); !errors.Is(err, ErrNotFound) {
 		return o, false, err
 	}
 	o, err = s.insert(ctx, bucket, n, content)

@@ -109,7 +109,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // wrap tells an unreachable or refusing server apart from everything else, by
 // SQLSTATE (names of constraints differ on shards).
 func wrap(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
 	if errors.Is(err, pgx.ErrNoRows) {

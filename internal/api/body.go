@@ -60,7 +60,7 @@ func checkObject(body []byte) error {
 		case dec.StackDepth() > maxDepth:
 			return errMalformed("", "depth")
 		case dec.StackDepth() == 0:
-			if _, err := dec.ReadToken(); err != io.EOF {
+			if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 				return errMalformed("", "trailing")
 			}
 			return nil
@@ -100,7 +100,7 @@ func unmarshal(data []byte, into any) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &semantic) && semantic.Err == json.ErrUnknownName:
+	case errors.As(err, &semantic) && errors.Is(semantic.Err, json.ErrUnknownName):
 		return errInvalid(fault{pointerTo(semantic.JSONPointer), "unknown"})
 	case errors.As(err, &semantic):
 		return errMalformed(pointerTo(semantic.JSONPointer), "type")

@@ -125,7 +125,7 @@ func TestPublicPaths(t *testing.T) {
 	w := newWorld(t)
 	for path, mediaType := range map[string]string{
 		"/healthz": "application/json", "/readyz": "application/json", "/openapi.yaml": "application/yaml",
-		"/docs": "text/html", "/metrics": "text/plain",
+		"/docs": "text/html", "/docs/docs.css": "text/css", "/metrics": "text/plain",
 	} {
 		a := w.do("", "GET", path, nil).want(200)
 		if !strings.HasPrefix(a.header.Get("Content-Type"), mediaType) {
@@ -139,6 +139,7 @@ func TestPublicPaths(t *testing.T) {
 			t.Errorf("%s allows %q", path, a.header.Get("Allow"))
 		}
 	}
+	w.do("", "GET", "/docs/nothing.js", nil).want(404)
 	w.st.Close()
 	w.do("", "GET", "/healthz", nil).want(200)
 	if a := w.do("", "GET", "/readyz", nil).want(503, "vendor_unavailable"); a.header.Get("Retry-After") == "" {

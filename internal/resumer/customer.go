@@ -212,7 +212,7 @@ func (r *Resumer) SupplyVerdict(ctx context.Context, clientID string, id uuid.UU
 		if !takesVerdict(o.State, o.Facts) {
 			return o.View(), ErrInvalidState
 		}
-		m := &store.Move{Row: o, Event: fsm.VerdictSupplied, Facts: o.Facts, Actor: actor, Verdict: &v, Personal: v}
+		m := &store.Move{Row: o, Event: fsm.VerdictSupplied, Facts: o.Facts, Actor: actor, Verdict: &v, Personal: withoutPhoto(v)}
 		e := supplied(v, actor)
 		m.Evidence = e
 		var d fsm.Decision

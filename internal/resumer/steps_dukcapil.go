@@ -128,9 +128,16 @@ func (r *Resumer) lookedUp(o *store.Onboarding, ans dukcapil.Answer, decide func
 	a := answer{evidence: e, decision: decide(o.Case(), e)}
 	if e.Outcome == fsm.OutcomeValid || e.Outcome == fsm.OutcomeNotValid {
 		v := ans.Verdict()
-		a.verdict, a.personal = &v, v
+		a.verdict, a.personal = &v, withoutPhoto(v)
 	}
 	return a
+}
+
+// withoutPhoto is what the audit trail keeps of a verdict: the photo goes to QE
+// and nowhere else.
+func withoutPhoto(v pii.Verdict) pii.Verdict {
+	v.Photo = pii.Secret{}
+	return v
 }
 
 func (r *Resumer) unavailable(o *store.Onboarding, reason string) answer {

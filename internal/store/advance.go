@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/pii"
 )
@@ -73,6 +74,7 @@ func (s *Store) advance(ctx context.Context, m *Move) error {
 	}
 	b.Queue(`COMMIT`)
 	p.sentAt = time.Now()
+	crashpoint.Hit("advance-before-commit")
 	err = s.pipeline(ctx, b)
 	p.movedAt = p.dbNow
 	if errors.Is(err, pgx.ErrNoRows) || isUnique(err) { // unique: another capture or review of that number was first
@@ -84,6 +86,7 @@ func (s *Store) advance(ctx context.Context, m *Move) error {
 	if err != nil {
 		return err
 	}
+	crashpoint.Hit("advance-committed")
 	p.apply(m)
 	s.watchers.moved(o.ID)
 	return nil

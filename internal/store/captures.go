@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/pii"
 )
@@ -34,6 +35,7 @@ type Submission struct {
 
 // RecordChallenge remembers a challenge that QE issued for this onboarding.
 func (s *Store) RecordChallenge(ctx context.Context, id uuid.UUID, p Purpose, nonce, vendorID string, expires time.Time) error {
+	crashpoint.Hit("challenge-before-record")
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO challenges (bucket, onboarding_id, purpose, nonce, vendor_id, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
@@ -41,6 +43,7 @@ func (s *Store) RecordChallenge(ctx context.Context, id uuid.UUID, p Purpose, no
 	if err != nil {
 		return fmt.Errorf("record challenge: %w", wrap(err))
 	}
+	crashpoint.Hit("challenge-recorded")
 	return nil
 }
 

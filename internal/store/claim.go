@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 )
 
@@ -31,6 +32,7 @@ func claimable(except []fsm.State) []string {
 // error names it, and the rest is returned beside the error.
 func (s *Store) Claim(ctx context.Context, n int, lease time.Duration, except ...fsm.State) ([]*Onboarding, error) {
 	readAt := time.Now()
+	crashpoint.Hit("claim-before")
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
 			SELECT bucket, id FROM onboardings
@@ -58,6 +60,7 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration, except ..
 // not the row's doing. ErrMoved when the claim has passed to somebody else; one
 // that ran out and was not taken can still be given back.
 func (s *Store) Postpone(ctx context.Context, o *Onboarding, delay time.Duration, lastError string, free bool) error {
+	crashpoint.Hit("postpone-before")
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE onboardings SET lease = NULL, due_at = now() + $5 * interval '1 microsecond',
 			attempts = attempts - CASE WHEN $7::boolean THEN 1 ELSE 0 END,
@@ -68,6 +71,7 @@ func (s *Store) Postpone(ctx context.Context, o *Onboarding, delay time.Duration
 	if err != nil {
 		return fmt.Errorf("postpone: %w", wrap(err))
 	}
+	crashpoint.Hit("postpone-committed")
 	if tag.RowsAffected() == 0 {
 		return ErrMoved
 	}
@@ -78,6 +82,7 @@ func (s *Store) Postpone(ctx context.Context, o *Onboarding, delay time.Duration
 // it on. The state stays; cause is a word without personal data. ErrMoved as
 // for Postpone.
 func (s *Store) Park(ctx context.Context, o *Onboarding, cause, lastError string) error {
+	crashpoint.Hit("park-before")
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE onboardings SET lease = NULL, due_at = NULL, parked_at = now(), park_cause = $5,
 			last_error = coalesce(nullif($6, ''), last_error),
@@ -87,6 +92,7 @@ func (s *Store) Park(ctx context.Context, o *Onboarding, cause, lastError string
 	if err != nil {
 		return fmt.Errorf("park: %w", wrap(err))
 	}
+	crashpoint.Hit("park-committed")
 	if tag.RowsAffected() == 0 {
 		return ErrMoved
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/pii"
 )
@@ -156,9 +157,11 @@ func (s *Store) insert(ctx context.Context, bucket int16, n NewOnboarding, conte
 		VALUES ($1, $2, 1, $3, $4, '', $5, $6, $7, $8)`,
 		bucket, id, event.At, event.Event, event.To, event.Actor, event.Payload, event.Hash)
 	b.Queue(`COMMIT`)
+	crashpoint.Hit("create-before-commit")
 	if err := s.pipeline(ctx, b); err != nil {
 		return nil, err
 	}
+	crashpoint.Hit("create-committed")
 	o.UpdatedAt, o.StateSince, o.StatusSince = o.CreatedAt, o.CreatedAt, o.CreatedAt
 	if n.Lease != uuid.Nil {
 		o.Attempts = 1
@@ -174,7 +177,9 @@ func (s *Store) pipeline(ctx context.Context, b *pgx.Batch) error {
 		return err
 	}
 	defer conn.Release()
-	err = conn.SendBatch(ctx, b).Close()
+	sent := conn.SendBatch(ctx, b)
+	crashpoint.Hit("pipeline-sent")
+	err = sent.Close()
 	if conn.Conn().PgConn().TxStatus() != 'I' {
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()

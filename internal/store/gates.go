@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 )
 
 // Tokens is what TakeTokens got.
@@ -18,11 +20,13 @@ type Tokens struct {
 func (s *Store) TakeTokens(ctx context.Context, gate string, want, perMinute int) (Tokens, error) {
 	var t Tokens
 	var us int64
+	crashpoint.Hit("token-before")
 	err := s.pool.QueryRow(ctx, `SELECT granted, remaining, retry_us FROM take_tokens($1, $2, $3)`,
 		gate, want, perMinute).Scan(&t.Granted, &t.Remaining, &us)
 	if err != nil {
 		return t, fmt.Errorf("take tokens: %w", wrap(err))
 	}
+	crashpoint.Hit("token-taken")
 	t.RetryIn = time.Duration(us) * time.Microsecond
 	return t, nil
 }
@@ -37,5 +41,6 @@ func (s *Store) BlockGate(ctx context.Context, gate string, d time.Duration) err
 	if err != nil {
 		return fmt.Errorf("block gate: %w", wrap(err))
 	}
+	crashpoint.Hit("gate-blocked")
 	return nil
 }

@@ -60,11 +60,12 @@ func (s *Store) scanView(ctx context.Context, r pgx.Row) (View, error) {
 	return v, err
 }
 
-// View reads a client's onboarding for a poll: one query by primary key.
+// View reads a client's onboarding for a poll: one query by primary key. Its IS
+// TRUE keeps the planner from the larger index by client.
 func (s *Store) View(ctx context.Context, clientID string, id uuid.UUID) (View, error) {
 	v, err := s.scanView(ctx, s.pool.QueryRow(ctx, `
 		SELECT `+viewColumns+` FROM onboardings o
-		WHERE o.bucket = $1 AND o.id = $2 AND o.client_id = $3`, Bucket(id), id, clientID))
+		WHERE o.bucket = $1 AND o.id = $2 AND (o.client_id = $3) IS TRUE`, Bucket(id), id, clientID))
 	if err != nil {
 		return v, fmt.Errorf("read onboarding: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/pii"
 )
@@ -168,6 +169,7 @@ func (s *Store) ClaimReview(ctx context.Context, clientID string, id uuid.UUID, 
 	if err != nil {
 		return Review{}, fmt.Errorf("claim review: %w", wrap(err))
 	}
+	crashpoint.Hit("review-claimed")
 	r, err := s.Review(ctx, clientID, id)
 	switch {
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 )
 
@@ -152,6 +153,7 @@ func (s *Store) SavePolicy(ctx context.Context, p fsm.Policy) (string, error) {
 		version, p.Encode()); err != nil {
 		return "", fmt.Errorf("save policy: %w", wrap(err))
 	}
+	crashpoint.Hit("policy-saved")
 	s.policies.Store(version, p)
 	return version, nil
 }

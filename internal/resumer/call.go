@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/vendors"
 )
@@ -24,7 +25,9 @@ func (r *Resumer) call(ctx context.Context, a admission, do func(context.Context
 		}
 		return &later{delay: wait, cause: "rate_limit." + a.bucket, free: true}
 	}
+	crashpoint.Hit("call-allowed")
 	err = do(ctx)
+	crashpoint.Hit("call-answered")
 	if b.done(time.Now(), err) {
 		r.Log.Error("vendor gives no answers; its breaker is open", "product", a.product)
 		r.metrics.opened.WithLabelValues(a.product).Inc()

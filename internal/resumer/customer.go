@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/pii"
 	"github.com/gerbang-id/gerbang/internal/store"
@@ -37,6 +38,7 @@ func (r *Resumer) Create(ctx context.Context, a Application) (store.View, bool, 
 		return o.View(), false, nil
 	}
 	v := o.View()
+	crashpoint.Hit("create-before-start")
 	if held {
 		r.start(o)
 	} else {
@@ -163,6 +165,7 @@ func (r *Resumer) move(ctx context.Context, m *store.Move) (store.View, error) {
 	r.metrics.moved(m)
 	r.Log.Info("moved", "onboarding_id", m.Row.ID, "state", m.Row.State, "event", m.Event, "version", m.Row.Version)
 	v := m.Row.View()
+	crashpoint.Hit("move-before-start")
 	if m.Hold > 0 {
 		r.start(m.Row)
 	} else if m.DueIn != nil {
@@ -226,6 +229,7 @@ func (r *Resumer) SupplyVerdict(ctx context.Context, clientID string, id uuid.UU
 			if err := r.Store.Advance(ctx, m)[0]; err != nil {
 				return store.View{}, err
 			}
+			crashpoint.Hit("verdict-noted")
 			return m.Row.View(), nil
 		}
 		m.Event, m.Facts = d.Event, d.Facts

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/store"
 )
@@ -30,6 +31,7 @@ func (r *Resumer) unpark(ctx context.Context, o *store.Onboarding, actor string)
 	if err := r.Store.Advance(ctx, m)[0]; err != nil {
 		return store.View{}, err
 	}
+	crashpoint.Hit("unpark-committed")
 	r.Log.Info("sent on by an operator", "onboarding_id", o.ID, "state", o.State, "version", o.Version)
 	r.wake(0)
 	return o.View(), nil

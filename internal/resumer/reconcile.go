@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/store"
 	"github.com/gerbang-id/gerbang/internal/vendors"
@@ -55,6 +56,7 @@ func (r *Resumer) kyc(ctx context.Context, o *store.Onboarding) (kyc quantumelix
 		kyc, err = r.QE.GetKYC(ctx, o.Facts.CustomerID)
 		return err
 	})
+	crashpoint.Hit("reconcile-read")
 	return kyc, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/store"
 	"github.com/gerbang-id/gerbang/internal/vendors/dukcapil"
 	"github.com/gerbang-id/gerbang/internal/vendors/quantumelixir"
@@ -134,6 +135,7 @@ func (r *Resumer) poll(ctx context.Context) (n int, full bool, err error) {
 		r.release()
 	}
 	for _, o := range rows {
+		crashpoint.Hit("claim-taken")
 		r.start(o)
 	}
 	return len(rows), len(rows) == free, err
@@ -158,6 +160,7 @@ func (r *Resumer) Drain(ctx context.Context) {
 		close(r.drain)
 	}
 	r.mu.Unlock()
+	crashpoint.Hit("drain-begun")
 	done := make(chan struct{})
 	go func() { r.running.Wait(); close(done) }()
 	select {
@@ -166,6 +169,7 @@ func (r *Resumer) Drain(ctx context.Context) {
 		r.stop()
 		<-done
 	}
+	crashpoint.Hit("drain-done")
 	r.stop()
 }
 
@@ -245,14 +249,17 @@ func (r *Resumer) one(o *store.Onboarding) bool {
 		r.park(o, "attempts_exhausted", "")
 		return false
 	}
+	crashpoint.Hit("step-before")
 	move, err := r.step(r.work, o)
 	if err != nil {
 		r.fail(o, err)
 		return false
 	}
+	crashpoint.Hit("step-decided")
 	err = r.Store.Advance(r.work, move)[0]
 	switch {
 	case err == nil:
+		crashpoint.Hit("step-committed")
 		r.metrics.moved(move)
 		r.Log.Info("moved", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "version", o.Version)
 		return o.Lease != uuid.Nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/store"
 )
@@ -44,10 +45,12 @@ func (r *Resumer) Decide(ctx context.Context, q ReviewRequest) (store.Review, er
 			ReviewID: rev.ID, Decision: q.Decision, ReasonCode: q.ReasonCode, Reviewer: q.Person, Note: q.Note,
 		},
 	}
+	crashpoint.Hit("review-before-decision")
 	if _, err := r.move(ctx, m); errors.Is(err, store.ErrMoved) {
 		return rev, ErrStaleVersion
 	} else if err != nil {
 		return rev, err
 	}
+	crashpoint.Hit("review-decided")
 	return r.Store.Review(ctx, q.ClientID, q.ReviewID)
 }

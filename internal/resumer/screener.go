@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/store"
 	"github.com/gerbang-id/gerbang/internal/vendors"
@@ -39,6 +40,7 @@ func (s *screener) screen(ctx context.Context, o *store.Onboarding, subject quan
 	if wait := s.join(x); wait > 0 {
 		return x.result, &later{delay: wait, cause: "rate_limit." + vendors.BucketScreenings, free: true}
 	}
+	crashpoint.Hit("screener-joined")
 	<-s.r.slots
 	<-x.done
 	s.r.slots <- struct{}{}
@@ -90,7 +92,9 @@ func (s *screener) flush() {
 	if n == 0 {
 		return
 	}
+	crashpoint.Hit("flush-before-send")
 	s.send(batch)
+	crashpoint.Hit("flush-answered")
 	for _, x := range batch {
 		close(x.done)
 	}
@@ -120,6 +124,7 @@ func (s *screener) send(batch []*screening) {
 		results, err = s.r.QE.ScreenBulk(ctx, subjects)
 		return err
 	})
+	crashpoint.Hit("bulk-answered")
 	s.r.metrics.bulk.Observe(float64(len(batch)))
 	var v *vendors.Error
 	apart := errors.As(err, &v) && !v.Retryable() && v.Status != 401 && v.Status != 403

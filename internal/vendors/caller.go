@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 )
 
 // DefaultMaxResponse bounds an answer where Caller names no bound.
@@ -105,11 +107,13 @@ func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, call.broken(0, err, sent)
 	}
+	crashpoint.Hit("vendor-answered")
 	defer func() { _ = resp.Body.Close() }()
 	if limit, remaining, reset, ok := rateOf(resp.Header); ok && c.OnRate != nil {
 		c.OnRate(call.Bucket, limit, remaining, reset)
 	}
 	body, oversized, err := c.read(resp)
+	crashpoint.Hit("vendor-read")
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		// The status is the answer; a body that broke off takes nothing from it.
 		return Answer{}, c.failed(call, resp, body, sent)

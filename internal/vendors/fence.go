@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 )
 
 // ErrLeasePassed is the cause of an Error whose request was not sent, or not
@@ -71,6 +73,7 @@ func (c *fencedConn) Write(p []byte) (int, error) {
 	if f == nil {
 		return c.Conn.Write(p)
 	}
+	crashpoint.Hit("vendor-before-write")
 	if f.passed() {
 		f.refuse(ErrLeasePassed)
 		return 0, ErrLeasePassed
@@ -83,6 +86,7 @@ func (c *fencedConn) Write(p []byte) (int, error) {
 		return 0, errSentOnce
 	}
 	n, err := c.Conn.Write(p)
+	crashpoint.Hit("vendor-written")
 	if first && n == 0 && err != nil {
 		f.sentOn.CompareAndSwap(c, nil)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"time"
+
+	"github.com/gerbang-id/gerbang/internal/crashpoint"
 )
 
 // Transport carries every call to every vendor: one pool of connections, each
@@ -34,6 +36,7 @@ func NewTransport(timeout time.Duration) *Transport {
 		base: &http.Transport{
 			Proxy: nil,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				crashpoint.Hit("vendor-before-dial")
 				conn, err := dialer.DialContext(ctx, network, addr)
 				if err != nil {
 					return nil, err
@@ -75,6 +78,7 @@ func (t *Transport) send(req *http.Request) (resp *http.Response, sent bool, err
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { fencedUnder(info.Conn).arm(f) },
 	})
+	crashpoint.Hit("vendor-before-request")
 	resp, err = t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

@@ -129,8 +129,8 @@ func capturePlace(column string, id uuid.UUID, p Purpose, n int) []byte {
 
 // queueCapture adds what a move does to captures. Each statement acts only if
 // the move did: the head of the chain is its hash.
-func (p *prepared) queueCapture(b *pgx.Batch, m *Move) {
-	o := m.Row
+func (p *prepared) queueCapture(b *pgx.Batch) {
+	m, o := p.move, p.move.Row
 	bucket, head := Bucket(o.ID), p.event.Hash
 	if sub := m.Submission; sub != nil {
 		var hmacKey []byte

@@ -8,7 +8,9 @@ import (
 
 // OnPool is a store on a pool that a test made itself, say with a tracer.
 func OnPool(pool *pgxpool.Pool, k *Keyring) *Store {
-	return &Store{pool: pool, keyring: k, now: time.Now}
+	s := &Store{pool: pool, keyring: k, now: time.Now}
+	s.committer = s.newCommitter()
+	return s
 }
 
 // Pool is the store's own pool.

@@ -59,8 +59,8 @@ const reviewColumns = `r.id, r.onboarding_id, r.client_id, r.kind, r.state, r.ve
 
 // queueReview decides or withdraws the review that a move leaves, and opens
 // the one it enters, if the move was made: the head of the chain is its hash.
-func (p *prepared) queueReview(b *pgx.Batch, m *Move) error {
-	o := m.Row
+func (p *prepared) queueReview(b *pgx.Batch) error {
+	m, o := p.move, p.move.Row
 	bucket, head := Bucket(o.ID), p.event.Hash
 	if m.Event.IsNote() {
 		return nil

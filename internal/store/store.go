@@ -37,11 +37,12 @@ var (
 
 // Store reads and writes onboardings. Safe for concurrent use.
 type Store struct {
-	pool     *pgxpool.Pool
-	keyring  *Keyring
-	now      func() time.Time
-	policies sync.Map // version → fsm.Policy; content-addressed, so never stale
-	watchers watchers
+	pool      *pgxpool.Pool
+	keyring   *Keyring
+	now       func() time.Time
+	policies  sync.Map // version → fsm.Policy; content-addressed, so never stale
+	watchers  watchers
+	committer *committer
 }
 
 // Options for Open; zero values are sensible.
@@ -69,6 +70,12 @@ func Open(ctx context.Context, dsn string, keyring *Keyring, o Options) (*Store,
 		"statement_timeout":                   "15s",
 		"lock_timeout":                        "5s",
 		"idle_in_transaction_session_timeout": "10s",
+		// The hot statements know their plan, a nested loop over a primary key,
+		// and must keep it when statistics are stale: one that flips to a scan or
+		// a hash join on a table that grew ruins every batch.
+		"plan_cache_mode":  "force_generic_plan",
+		"enable_hashjoin":  "off",
+		"enable_mergejoin": "off",
 	} {
 		if _, set := cfg.ConnConfig.RuntimeParams[name]; !set {
 			cfg.ConnConfig.RuntimeParams[name] = value
@@ -89,11 +96,15 @@ func Open(ctx context.Context, dsn string, keyring *Keyring, o Options) (*Store,
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.committer = s.newCommitter()
 	return s, nil
 }
 
 // Close ends all connections.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.committer.close()
+	s.pool.Close()
+}
 
 // Ready reports whether the database answers and accepts writes.
 func (s *Store) Ready(ctx context.Context) error {

@@ -70,7 +70,7 @@ func newService(ctx context.Context, c serviceConfig) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.databaseURL, keys, store.Options{MaxConns: int(c.work.MaxConns), Log: c.log})
+	db, err := store.Open(ctx, c.databaseURL, keys, store.Options{MaxConns: int(c.work.MaxConns)})
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (s *Store) contentMAC(n NewOnboarding) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return mac(s.keyring.content, applicant, verdict), nil
+	return mac(s.keyring.content, []byte(n.ClientID), []byte(n.ApplicationID), applicant, verdict), nil
 }
 
 func (s *Store) existing(ctx context.Context, bucket int16, n NewOnboarding, content []byte) (*Onboarding, error) {

@@ -85,13 +85,13 @@ type ListFilter struct {
 func (s *Store) List(ctx context.Context, f ListFilter) ([]View, error) {
 	var states []string
 	for _, st := range fsm.States() {
-		if f.Status == "" || st.Status() == f.Status {
+		if f.Status != "" && st.Status() == f.Status {
 			states = append(states, string(st))
 		}
 	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+viewColumns+` FROM onboardings o
-		WHERE o.client_id = $1 AND o.state = ANY ($2) AND ($3 = '' OR o.application_id = $3)
+		WHERE o.client_id = $1 AND ($2::text[] IS NULL OR o.state = ANY ($2)) AND ($3 = '' OR o.application_id = $3)
 		  AND ($4::uuid IS NULL OR o.id < $4)
 		  AND ($5::smallint IS NULL OR o.bucket = $5)
 		ORDER BY o.id DESC LIMIT $6`,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -49,7 +48,6 @@ type Store struct {
 type Options struct {
 	MaxConns int              // connections, default 16
 	Now      func() time.Time // stamps audit events; default time.Now
-	Log      *slog.Logger
 }
 
 // Open connects to a Postgres DSN. It fails when the database cannot be reached.

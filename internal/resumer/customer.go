@@ -163,7 +163,7 @@ func (r *Resumer) move(ctx context.Context, m *store.Move) (store.View, error) {
 		return store.View{}, err
 	}
 	r.metrics.moved(m)
-	r.Log.Info("moved", "onboarding_id", m.Row.ID, "state", m.Row.State, "event", m.Event, "version", m.Row.Version)
+	r.Log.Debug("moved", "onboarding_id", m.Row.ID, "state", m.Row.State, "event", m.Event, "version", m.Row.Version)
 	v := m.Row.View()
 	crashpoint.Hit("move-before-start")
 	if m.Hold > 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,7 @@ type Resumer struct {
 	drain    chan struct{} // closed: claim nothing more, give back
 	mu       sync.Mutex    // between closing drain and counting one more
 	running  sync.WaitGroup
+	starved  atomic.Bool     // the last poll found no slot
 	work     context.Context // of the chains; ends when draining takes too long
 	stop     context.CancelFunc
 	gates    *gates
@@ -123,12 +125,14 @@ func (r *Resumer) Run(ctx context.Context) {
 // poll claims due rows for the free slots and sets each on its way. full says
 // that every row asked for was there: there may be more.
 func (r *Resumer) poll(ctx context.Context) (n int, full bool, err error) {
+	// Half of the slots at most: requests that come meanwhile are to find one.
 	free := 0
-	for free < cap(r.slots) && r.acquire() {
+	for free < max(cap(r.slots)/2, 1) && r.acquire() {
 		free++
 	}
 	if free == 0 {
-		return 0, false, nil // every slot is busy; whoever finishes first nudges
+		r.starved.Store(true) // whoever finishes first nudges
+		return 0, false, nil
 	}
 	rows, err := r.Store.Claim(ctx, free, r.Lease, r.closed()...)
 	for range free - len(rows) {
@@ -209,7 +213,9 @@ func (r *Resumer) start(o *store.Onboarding) {
 	go func() {
 		defer func() {
 			r.release()
-			r.wake(0)
+			if r.starved.CompareAndSwap(true, false) {
+				r.wake(0)
+			}
 		}()
 		r.chain(o)
 	}()
@@ -261,7 +267,7 @@ func (r *Resumer) one(o *store.Onboarding) bool {
 	case err == nil:
 		crashpoint.Hit("step-committed")
 		r.metrics.moved(move)
-		r.Log.Info("moved", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "version", o.Version)
+		r.Log.Debug("moved", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "version", o.Version)
 		return o.Lease != uuid.Nil
 	case errors.Is(err, store.ErrMoved):
 		return r.stillMine(o)

@@ -1,6 +1,6 @@
 # Everything a developer does. `make` alone lists it.
 .POSIX:
-.PHONY: help run demo build test race lint diagram clean
+.PHONY: help run demo build test race lint diagram clean soak
 
 help:
 	@echo 'make run      a private Postgres, the sandbox and the service, until Ctrl-C'
@@ -8,6 +8,7 @@ help:
 	@echo 'make build    bin/server'
 	@echo 'make test     all tests, on a real Postgres'
 	@echo 'make race     the same with the race detector (slow; needs a C compiler)'
+	@echo 'make soak     every crash, zombie and seeded bug of internal/proof, for 20 minutes or GERBANG_SOAK_MINUTES'
 	@echo 'make lint     golangci-lint, formatting, the OpenAPI document'
 	@echo 'make diagram  docs/states.md, from the table in internal/fsm'
 	@echo 'make clean    remove what was built; .gerbang/ keeps its data'
@@ -47,3 +48,8 @@ diagram: build
 
 clean:
 	rm -rf bin
+
+soak:
+	@scripts/ensure-postgres
+	scripts/check-model
+	GERBANG_SOAK=1 go test -count=1 -timeout 4h -v ./internal/proof/... ./internal/resumer/...

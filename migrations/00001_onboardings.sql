@@ -8,6 +8,14 @@ CREATE TABLE policies (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Which master keys sealed something here, each with a value only it opens: a
+-- process with another key refuses to start.
+CREATE TABLE master_keys (
+    key_id     bytea PRIMARY KEY,
+    sealed     bytea       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- One row per onboarding. Bucket stands first in every key (design section 3):
 -- it is the last byte of the id. Sealed columns hold AEAD ciphertexts.
 CREATE TABLE onboardings (
@@ -202,5 +210,5 @@ CREATE TRIGGER onboardings_legal_move BEFORE UPDATE OF state ON onboardings
     FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION onboardings_legal_move();
 
 -- +goose Down
-DROP TABLE api_keys, reviews, challenges, captures, events, applications, onboardings, policies;
+DROP TABLE api_keys, reviews, challenges, captures, events, applications, onboardings, master_keys, policies;
 DROP FUNCTION events_append_only, onboardings_legal_move;

@@ -74,6 +74,10 @@ func newService(ctx context.Context, c serviceConfig) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := db.CheckKey(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("GERBANG_MASTER_KEY (--master-key): %w", err)
+	}
 	policy := c.work.policy(c.vendors)
 	version, err := db.SavePolicy(ctx, policy)
 	if err != nil {

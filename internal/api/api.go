@@ -29,7 +29,14 @@ type Config struct {
 	Metrics    http.Handler          // serves /metrics; nil: not there
 	Ready      func(context.Context) error
 	Draining   <-chan struct{} // closed when the process is about to end: waiting polls are answered
+	// Patience is how long a request may take, without its upload and without
+	// the wait that a poll asks for; 0: DefaultPatience. Then it is answered 503.
+	Patience time.Duration
 }
+
+// DefaultPatience is longer than a vendor call and the statements around it may
+// take. What waits longer waits in a queue, for a connection of the pool above all.
+const DefaultPatience = 20 * time.Second
 
 type server struct {
 	Config
@@ -54,6 +61,9 @@ func newServer(c Config) *server {
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
+	}
+	if c.Patience == 0 {
+		c.Patience = DefaultPatience
 	}
 	s := &server{
 		Config: c, keys: newKeyCache(), meters: newMeters(c.Registerer),
@@ -119,6 +129,8 @@ func (s *server) fallible(h handler) http.HandlerFunc {
 // looked at, so that a stranger learns nothing.
 func (s *server) guard(scope Scope, h handler) http.HandlerFunc {
 	return s.fallible(func(w http.ResponseWriter, r *http.Request) error {
+		r, end := s.bounded(r)
+		defer end()
 		if err := s.authenticate(r); err != nil {
 			return err
 		}

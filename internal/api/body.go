@@ -29,6 +29,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// Room for all of it and the read that finds the end, so that it never has
 	// to be copied to somewhere larger.
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	callOf(r).patience.Stop() // the server's own limit bounds an upload
+	defer s.grant(r, 0)
 	_, err = body.ReadFrom(http.MaxBytesReader(w, r.Body, s.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {

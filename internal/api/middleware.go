@@ -22,6 +22,7 @@ import (
 type call struct {
 	requestID string
 	principal principal // zero before authentication
+	patience  *time.Timer
 }
 
 type callKey struct{}
@@ -29,6 +30,20 @@ type callKey struct{}
 func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call) }
 
 func caller(r *http.Request) principal { return callOf(r).principal }
+
+// bounded ends a request that takes too long: with a database that does not
+// answer, it would wait for as long as its client does. Call end when done.
+func (s *server) bounded(r *http.Request) (bound *http.Request, end func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	patience := time.AfterFunc(s.Patience, cancel)
+	callOf(r).patience = patience
+	return r.WithContext(ctx), func() { patience.Stop(); cancel() }
+}
+
+// grant has a request's time begin anew, after what it may wait for besides.
+func (s *server) grant(r *http.Request, wait time.Duration) {
+	callOf(r).patience.Reset(wait + s.Patience)
+}
 
 var requestIDText = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -47,6 +62,11 @@ func (s *server) observe(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
+		select {
+		case <-s.Draining: // or the next request would meet a closing connection
+			h.Set("Connection", "close")
+		default:
+		}
 
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(ww, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))

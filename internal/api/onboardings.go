@@ -99,6 +99,7 @@ func (s *server) pollOnboarding(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	known := r.Header.Get("If-None-Match")
+	s.grant(r, wait)
 	v, err := s.await(r.Context(), caller(r).ClientID, id, known, wait)
 	if err != nil {
 		return err

@@ -61,6 +61,8 @@ type Facts struct {
 	KTPSubmissions     int            `json:"ktpSubmissions,omitempty"`
 	SelfieSubmissions  int            `json:"selfieSubmissions,omitempty"`
 	SelfieAttempts     int            `json:"selfieAttempts,omitempty"` // judged and refused; a recapture does not count
+	KTPJudged          int            `json:"ktpJudged,omitempty"`      // verdicts of the vendor seen so far
+	SelfieJudged       int            `json:"selfieJudged,omitempty"`   // likewise, refused or not
 	DukcapilRecordings int            `json:"dukcapilRecordings,omitempty"`
 	Signals            []Signal       `json:"signals,omitempty"`
 	VerdictSupplied    bool           `json:"verdictSupplied,omitempty"` // by the caller, not yet recorded

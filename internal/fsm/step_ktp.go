@@ -24,6 +24,7 @@ type KTPEvidence struct {
 // itself; everything else is for an analyst too.
 func DecideKTP(c Case, e KTPEvidence) Decision {
 	f := c.Facts.without(identitySignals...).with(e.Signals...) // a recapture is a new card
+	f.KTPJudged++
 	if !knownOrAbsent(e.AssuranceTier, "high", "standard", "low") ||
 		!knownOrAbsent(e.Status, "verified", "failed", "pending") ||
 		!knownOrAbsent(e.AntiSpoof, "live", "spoof", "unclear") ||

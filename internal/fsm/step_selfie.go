@@ -19,6 +19,7 @@ type SelfieEvidence struct {
 // contradicts its own verdicts, is for an analyst.
 func DecideSelfie(c Case, e SelfieEvidence) Decision {
 	f := c.Facts
+	f.SelfieJudged++
 	unknown := !knownOrAbsent(e.Liveness, "live", "spoof", "unclear") ||
 		!knownOrAbsent(e.Status, "verified", "failed", "pending")
 	contradiction := e.Allow && (e.Liveness != "live" || e.Match != "match" || !knownOrAbsent(e.Status, "verified"))

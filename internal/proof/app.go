@@ -106,8 +106,17 @@ func (s *Stack) do(ctx context.Context, c call) (answer, error) {
 	}
 }
 
-// once sends a call to one server.
+// once sends a call to one server, and lets go when that is stopped or killed.
 func (s *Stack) once(ctx context.Context, p *Process, c call, body []byte) (answer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // who hears that a server hangs need not wait
+		select {
+		case <-p.Fired():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	req, err := http.NewRequestWithContext(ctx, c.method, p.URL+c.path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err

@@ -96,7 +96,7 @@ func (b Build) compile(dir string) (string, error) {
 		}
 		args = append(args, "-overlay="+overlay)
 	}
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "./cmd/server")...)
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "./cmd/server")...) //nolint:gosec // G204: the arguments are ours
 	cmd.Dir = root
 	if b.Dir != "" {
 		cmd.Dir = b.Dir

@@ -90,14 +90,14 @@ func (s *Stack) act(ctx context.Context, c Case, v view, id uuid.UUID) error {
 	if c.Cancel != "" && c.Cancel == waiting {
 		return s.cancel(ctx, v.ID)
 	}
-	switch {
-	case waiting == "review":
+	switch waiting {
+	case "review":
 		return s.decide(ctx, id)
-	case waiting == "capture_ktp":
+	case "capture_ktp":
 		return s.capture(ctx, v.ID, "ktp", func(ch sandbox.FlashChallenge) json.RawMessage {
 			return sandbox.SampleKTPBundle(ch, time.Now(), nil)
 		})
-	case waiting == "capture_selfie":
+	case "capture_selfie":
 		return s.capture(ctx, v.ID, "face", func(ch sandbox.FlashChallenge) json.RawMessage {
 			return sandbox.SampleFaceBundle(ch, time.Now())
 		})
@@ -122,9 +122,14 @@ func (s *Stack) overlook(ctx context.Context, c Case, id uuid.UUID) error {
 		return fmt.Errorf("parked in %s for %s", o.State, o.ParkCause)
 	case o.State.Kind() == fsm.Work && o.DueAt == nil:
 		return fmt.Errorf("in %s and due at no time: nobody will ever come for it", o.State)
+	case o.State.Kind() == fsm.Work && o.DueAt.Sub(o.DBNow()) > tooLate:
+		return fmt.Errorf("in %s and not due before %v are over", o.State, o.DueAt.Sub(o.DBNow()))
 	}
 	return nil
 }
+
+// tooLate is later than any lease, retry or wait of a [Stack]'s servers ends.
+const tooLate = 20 * time.Second
 
 // where says how things stand, for an error.
 func (s *Stack) where(id uuid.UUID) string {
@@ -154,7 +159,8 @@ func (s *Stack) apply(ctx context.Context, c Case) (v view, err error) {
 	if err != nil {
 		return v, err
 	}
-	return v, q.read(a, &v, http.StatusCreated, http.StatusOK)
+	err = q.read(a, &v, http.StatusCreated, http.StatusOK)
+	return v, err
 }
 
 // poll waits for a version other than v's, for at most [longPoll].
@@ -168,7 +174,8 @@ func (s *Stack) poll(ctx context.Context, v view) (view, error) {
 		return v, err
 	}
 	var fresh view
-	return fresh, q.read(a, &fresh, http.StatusOK)
+	err = q.read(a, &fresh, http.StatusOK)
+	return fresh, err
 }
 
 // capture asks for a challenge and hands in a bundle for it, the very same one
@@ -266,17 +273,23 @@ func (s *Stack) decide(ctx context.Context, id uuid.UUID) error {
 	return q.unexpected(a)
 }
 
-// PlayAll plays the cases at the same time and returns what went wrong.
+// PlayAll plays the cases at the same time and returns what went wrong. The
+// first error ends them all: they would only wait for each other's servers.
 func (s *Stack) PlayAll(ctx context.Context, cases []Case) (wrong []error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var mu sync.Mutex
 	var playing sync.WaitGroup
 	for _, c := range cases {
 		playing.Go(func() {
-			if err := s.Play(ctx, c); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				wrong = append(wrong, err)
+			err := s.Play(ctx, c)
+			if err == nil || errors.Is(err, context.Canceled) {
+				return
 			}
+			cancel()
+			mu.Lock()
+			defer mu.Unlock()
+			wrong = append(wrong, err)
 		})
 	}
 	playing.Wait()

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Process struct {
 // launch starts a server and returns at once; ready waits.
 func launch(name, binary string, env []string) (*Process, <-chan string, error) {
 	p := &Process{Name: name, fired: make(chan struct{}), ended: make(chan struct{})}
-	p.cmd = exec.Command(binary, "serve")
+	p.cmd = exec.CommandContext(context.Background(), binary, "serve") // it ends by our hand alone
 	p.cmd.Env = env
 	p.cmd.SysProcAttr = diesWithParent()
 	read, write, err := os.Pipe()
@@ -59,6 +60,8 @@ func (p *Process) ready(serving <-chan string) error {
 	defer timer.Stop()
 	select {
 	case addr := <-serving:
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.URL = "http://" + addr
 		return nil
 	case <-p.fired:

@@ -91,28 +91,24 @@ func awaiting(p store.Purpose) fsm.State {
 
 // SubmitCapture implements Requests.
 func (r *Resumer) SubmitCapture(ctx context.Context, clientID string, id uuid.UUID, c Capture, actor string) (store.View, error) {
-	o, err := r.Store.Get(ctx, clientID, id)
-	if err != nil {
-		return store.View{}, err
-	}
-	v, err := r.submit(ctx, o, c, actor)
-	if errors.Is(err, store.ErrMoved) || errors.Is(err, store.ErrChallengeUnknown) {
-		// Somebody was first: perhaps with this very bundle, sent twice at once.
-		if o, err = r.Store.Get(ctx, clientID, id); err != nil {
-			return store.View{}, err
+	unknown := false
+	return r.retryMoved(ctx, clientID, id, func(o *store.Onboarding) (store.View, error) {
+		v, err := r.submit(ctx, o, c, actor)
+		if errors.Is(err, store.ErrChallengeUnknown) && !unknown {
+			// Somebody was first: perhaps with this very bundle, sent twice at once.
+			unknown, err = true, store.ErrMoved
 		}
-		v, err = r.submit(ctx, o, c, actor)
-	}
-	if errors.Is(err, store.ErrMoved) {
-		err = ErrInvalidState
-	}
-	return v, err
+		return v, err
+	})
 }
 
 func (r *Resumer) submit(ctx context.Context, o *store.Onboarding, c Capture, actor string) (store.View, error) {
 	again, err := r.Store.Submitted(ctx, o, c.Purpose, c.Bundle)
-	if err != nil || again {
+	if err != nil {
 		return o.View(), err
+	}
+	if again { // o may have been read before it was handed in
+		return r.Store.View(ctx, o.ClientID, o.ID)
 	}
 	if o.State != awaiting(c.Purpose) {
 		return o.View(), ErrInvalidState

@@ -42,6 +42,9 @@ func (r *Resumer) fail(o *store.Onboarding, err error) {
 		r.postpone(o, max(v.RetryAfter, r.backoff(o.Attempts)), v.Cause(), true)
 	case errors.As(err, &v):
 		r.giveUpOrRetry(o, v.Cause(), v.RetryAfter)
+	case errors.Is(err, store.ErrUnavailable):
+		r.Log.Error("step failed", "onboarding_id", o.ID, "state", o.State, "attempt", o.Attempts, "error", err)
+		r.sitOut(o)
 	default:
 		r.Log.Error("step failed", "onboarding_id", o.ID, "state", o.State, "attempt", o.Attempts, "error", err)
 		r.giveUpOrRetry(o, "internal", 0)
@@ -54,6 +57,14 @@ func (r *Resumer) giveUpOrRetry(o *store.Onboarding, cause string, atLeast time.
 		return
 	}
 	r.postpone(o, max(r.backoff(o.Attempts), atLeast), cause, false)
+}
+
+// sitOut gives a row back whose step the database did not take, a full disk for
+// example. That is not the row's doing: however long it lasts, nothing parks.
+// Should the move have been committed after all, the row is not given back.
+func (r *Resumer) sitOut(o *store.Onboarding) {
+	const patience = 5 // as after so many attempts
+	r.postpone(o, r.backoff(patience), "", true)
 }
 
 // backoff is capped exponential with full jitter: anywhere between nothing and

@@ -1,6 +1,10 @@
 package resumer
 
 import (
+	"context"
+	"math"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -15,8 +19,25 @@ type metrics struct {
 	bulk   prometheus.Histogram
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+// newMetrics registers what is counted, and gauges that ask the database when
+// they are read.
+func newMetrics(reg prometheus.Registerer, s *store.Store) *metrics {
 	f := promauto.With(reg)
+	backlog := func(of func(store.Backlog) float64) func() float64 {
+		return func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			b, err := s.Backlog(ctx)
+			if err != nil {
+				return math.NaN() // not known, which is not nothing
+			}
+			return of(b)
+		}
+	}
+	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "gerbang_parked", Help: "Onboardings that wait for an operator now."},
+		backlog(func(b store.Backlog) float64 { return float64(b.Parked) }))
+	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "gerbang_overdue_seconds", Help: "How long the oldest due onboarding has been due."},
+		backlog(func(b store.Backlog) float64 { return b.Overdue.Seconds() }))
 	return &metrics{
 		moves: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "gerbang_moves_total", Help: "Committed transitions, by event and the state reached."}, []string{"event", "state"}),

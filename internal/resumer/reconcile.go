@@ -26,14 +26,14 @@ func (r *Resumer) reconcile(ctx context.Context, o *store.Onboarding, p store.Pu
 	intent := o.StateSince.Add(-clockSkew)
 	if p == store.KTP {
 		// A refusal is complete without the OCR; a pass is not.
-		if v, ok := newest(kyc, "ktp_capture", intent, 0); ok && v.Status == "failed" {
+		if v, ok := newest(kyc, "ktp_capture", intent, o.Facts.KTPJudged); ok && v.Status == "failed" {
 			e := fsm.KTPEvidence{VerificationID: v.ID, Status: v.Status, Score: v.Score, Verdict: "failed", Adopted: true}
 			return answer{decision: fsm.DecideKTP(o.Case(), e), evidence: e}, nil
 		}
 		return recapture(o, "challenge_consumed"), nil
 	}
-	live, ok1 := newest(kyc, "face_liveness", intent, o.Facts.SelfieAttempts)
-	match, ok2 := newest(kyc, "face_match", intent, o.Facts.SelfieAttempts)
+	live, ok1 := newest(kyc, "face_liveness", intent, o.Facts.SelfieJudged)
+	match, ok2 := newest(kyc, "face_match", intent, o.Facts.SelfieJudged)
 	if !ok1 || !ok2 || !settled(live.Status) || !settled(match.Status) {
 		return recapture(o, "challenge_consumed"), nil
 	}

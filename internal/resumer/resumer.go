@@ -85,7 +85,7 @@ func New(cfg Config) *Resumer {
 	}
 	r := &Resumer{
 		Config: cfg, slots: make(chan struct{}, cfg.Slots),
-		nudge: make(chan struct{}, 1), drain: make(chan struct{}), metrics: newMetrics(cfg.Registerer),
+		nudge: make(chan struct{}, 1), drain: make(chan struct{}), metrics: newMetrics(cfg.Registerer, cfg.Store),
 	}
 	r.work, r.stop = context.WithCancel(context.Background())
 	r.gates = newGates(cfg.Store, cfg.Limits)
@@ -271,6 +271,10 @@ func (r *Resumer) one(o *store.Onboarding) bool {
 		return o.Lease != uuid.Nil
 	case errors.Is(err, store.ErrMoved):
 		return r.stillMine(o)
+	case errors.Is(err, store.ErrUnavailable):
+		r.Log.Error("commit failed", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "error", err)
+		r.sitOut(o)
+		return false
 	default:
 		r.Log.Error("commit failed", "onboarding_id", o.ID, "state", o.State, "event", move.Event, "error", err)
 		return false // the lease passes, and the step is repeated with the same external id

@@ -12,6 +12,18 @@ import (
 // Decide implements Requests. Of two analysts on one case one wins: the other
 // holds a version that has passed.
 func (r *Resumer) Decide(ctx context.Context, q ReviewRequest) (store.Review, error) {
+	rev, err := r.decide(ctx, q)
+	if errors.Is(err, store.ErrMoved) {
+		// Perhaps only a verdict was noted meanwhile, and the case is as it was.
+		rev, err = r.decide(ctx, q)
+	}
+	if errors.Is(err, store.ErrMoved) {
+		err = ErrStaleVersion
+	}
+	return rev, err
+}
+
+func (r *Resumer) decide(ctx context.Context, q ReviewRequest) (store.Review, error) {
 	rev, err := r.Store.Review(ctx, q.ClientID, q.ReviewID)
 	if err != nil {
 		return rev, err
@@ -46,9 +58,7 @@ func (r *Resumer) Decide(ctx context.Context, q ReviewRequest) (store.Review, er
 		},
 	}
 	crashpoint.Hit("review-before-decision")
-	if _, err := r.move(ctx, m); errors.Is(err, store.ErrMoved) {
-		return rev, ErrStaleVersion
-	} else if err != nil {
+	if _, err := r.move(ctx, m); err != nil {
 		return rev, err
 	}
 	crashpoint.Hit("review-decided")

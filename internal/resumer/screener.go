@@ -3,6 +3,8 @@ package resumer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -93,11 +95,24 @@ func (s *screener) flush() {
 		return
 	}
 	crashpoint.Hit("flush-before-send")
-	s.send(batch)
+	s.sendSafely(batch)
 	crashpoint.Hit("flush-answered")
 	for _, x := range batch {
 		close(x.done)
 	}
+}
+
+// sendSafely keeps a panic with the rows of this bulk.
+func (s *screener) sendSafely(batch []*screening) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.r.Log.Error("bulk screening panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			for _, x := range batch {
+				x.err = errors.New("panic in a bulk screening")
+			}
+		}
+	}()
+	s.send(batch)
 }
 
 // send makes the call and fills in each part's result. A bulk that is refused

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -21,6 +22,7 @@ import (
 type proxy struct {
 	target *pgconn.Config
 	lose   atomic.Int32
+	before func() // run once before an answer is lost, if set
 }
 
 const (
@@ -88,6 +90,9 @@ func (p *proxy) answers(c, s net.Conn) {
 			return
 		}
 		if head[0] == 'C' && string(body) == "COMMIT\x00" && p.lose.CompareAndSwap(loseAnswer, loseNothing) {
+			if p.before != nil {
+				p.before()
+			}
 			return
 		}
 		if _, err := c.Write(append(head, body...)); err != nil {
@@ -116,6 +121,33 @@ func TestAmbiguousCommit(t *testing.T) {
 	}
 	if n := one[int](w, `SELECT count(*) FROM reviews`); o.State != fsm.KTPReview || n != 1 {
 		t.Errorf("in %s with %d reviews", o.State, n)
+	}
+}
+
+// TestAmbiguousCommitOfALostLease: between COMMIT and the reading that resolves
+// it, the lease passed and another process took the row. The move counts, but
+// the caller must not believe that the other's time is its own.
+func TestAmbiguousCommitOfALostLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, through := newProxy(t, w.db.URL)
+	st := w.open(through, keyring(t, 0))
+	w.create("app-1")
+	o := w.claim(1)[0]
+	for _, e := range []fsm.Event{fsm.Passed, fsm.Submitted} {
+		must(t, st.Advance(t.Context(), &store.Move{Row: o, Claim: o.Lease, Event: e, Facts: o.Facts, Actor: actor, Hold: time.Hour, HoldBy: o.Lease})[0])
+	}
+	p.before = func() {
+		w.sql(`UPDATE onboardings SET due_at = now() - interval '1 second' WHERE id = $1`, o.ID)
+		if rows, err := w.st.Claim(t.Context(), 1, time.Hour); err != nil || len(rows) != 1 {
+			t.Errorf("the other took %d rows: %v", len(rows), err)
+		}
+	}
+	p.lose.Store(loseAnswer)
+	m := &store.Move{Row: o, Claim: o.Lease, Event: fsm.Recapture, Facts: o.Facts, Actor: actor, Hold: time.Hour, HoldBy: o.Lease}
+	must(t, st.Advance(t.Context(), m)[0])
+	if o.State != fsm.AwaitingKTP || o.Lease != never || !o.LeaseEnds().IsZero() {
+		t.Errorf("%s, believed to be held until %v", o.State, o.LeaseEnds())
 	}
 }
 
@@ -167,12 +199,8 @@ func TestKilledSession(t *testing.T) {
 	go func() {
 		done <- w.st.Advance(t.Context(), &store.Move{Row: o, Event: fsm.Passed, Facts: o.Facts, Actor: actor})[0]
 	}()
-	for !one[bool](w, `SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity
-		WHERE application_name = 'gerbang' AND datname = current_database() AND wait_event_type = 'Lock'`) {
-		if t.Context().Err() != nil {
-			t.Fatal("the move never waited")
-		}
-	}
+	w.until("the waiting move is killed", `SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity
+		WHERE application_name = 'gerbang' AND datname = current_database() AND wait_event_type = 'Lock'`)
 	err = <-done
 	wantErr(t, err, store.ErrUnavailable)
 	must(t, tx.Rollback(t.Context()))

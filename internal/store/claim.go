@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,12 +27,13 @@ func claimable(except []fsm.State) []string {
 }
 
 // Claim takes up to n due rows for a lease, oldest first, under one new claim,
-// and counts the attempt: a row that kills its process has been counted. Rows
-// in the excepted states are left where they are.
-// A row that cannot be opened must not hold up the others: it stays claimed, the
-// error names it, and the rest is returned beside the error.
+// and counts the attempt: a row that kills its process has been counted. The
+// leases end up to a quarter earlier, each row's at a time of its own: rows that
+// shared a process with a deadly one must not come back together with it. Rows
+// in the excepted states are left where they are. A row that cannot be opened
+// is parked; the error names it, and the others are returned beside the error.
 func (s *Store) Claim(ctx context.Context, n int, lease time.Duration, except ...fsm.State) ([]*Onboarding, error) {
-	readAt := time.Now()
+	readAt, claim := time.Now(), uuid.New()
 	crashpoint.Hit("claim-before")
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
@@ -41,14 +43,21 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration, except ..
 			FOR UPDATE SKIP LOCKED
 		)
 		UPDATE onboardings o
-		SET lease = $3, due_at = now() + $4 * interval '1 microsecond', attempts = o.attempts + 1
+		SET lease = $3, attempts = o.attempts + 1,
+			due_at = now() + ($4::bigint - $4::bigint * get_byte(uuid_send(o.id), 14) / 1024) * interval '1 microsecond'
 		FROM due WHERE o.bucket = due.bucket AND o.id = due.id
 		RETURNING `+columns,
-		claimable(except), n, uuid.New(), lease.Microseconds())
+		claimable(except), n, claim, lease.Microseconds())
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", wrap(err))
 	}
-	claimed, err := s.collect(ctx, rows, readAt)
+	claimed, sealed, err := s.collect(ctx, rows, readAt)
+	if len(sealed) > 0 {
+		_, parkErr := s.pool.Exec(ctx, `
+			UPDATE onboardings SET lease = NULL, due_at = NULL, parked_at = now(), park_cause = 'sealed'
+			WHERE id = ANY ($1) AND lease = $2`, sealed, claim)
+		err = errors.Join(err, wrap(parkErr))
+	}
 	if err != nil {
 		return claimed, fmt.Errorf("claim: %w", err)
 	}
@@ -136,4 +145,23 @@ func (s *Store) NIKOnboarded(ctx context.Context, o *Onboarding, nik string) (bo
 		return false, fmt.Errorf("look for same NIK: %w", wrap(err))
 	}
 	return found, nil
+}
+
+// Backlog is what waits although it should not: for an operator, and for time.
+type Backlog struct {
+	Parked  int
+	Overdue time.Duration // of the row that has been due the longest
+}
+
+// Backlog counts over all clients.
+func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
+	var us int64
+	if err := s.pool.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM onboardings WHERE parked_at IS NOT NULL),
+			coalesce(extract(epoch FROM now() - (SELECT min(due_at) FROM onboardings WHERE due_at IS NOT NULL)) * 1000000, 0)::bigint`,
+	).Scan(&b.Parked, &us); err != nil {
+		return b, fmt.Errorf("count backlog: %w", wrap(err))
+	}
+	b.Overdue = max(time.Duration(us)*time.Microsecond, 0)
+	return b, nil
 }

@@ -165,14 +165,23 @@ func (c *committer) settle(ctx context.Context, p *prepared, err error) error {
 }
 
 // committed resolves an ambiguous COMMIT by reading: the head of the chain is
-// this move's hash exactly when it was committed and nothing came after.
+// this move's hash exactly when it was committed and nothing came after. If the
+// lease passed meanwhile and somebody else took the row, its deadline is theirs:
+// the caller is told that it holds nothing any more.
 func (s *Store) committed(ctx context.Context, p *prepared) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	p.sentAt = time.Now()
-	return s.pool.QueryRow(ctx, `
-		SELECT o.due_at, o.updated_at, now() FROM onboardings o WHERE o.bucket = $1 AND o.id = $2 AND o.chain_head = $3`,
-		Bucket(p.event.Onboarding), p.event.Onboarding, p.event.Hash).Scan(&p.dueAt, &p.movedAt, &p.dbNow) == nil
+	var lease *uuid.UUID
+	if s.pool.QueryRow(ctx, `
+		SELECT o.lease, o.due_at, o.updated_at, now() FROM onboardings o WHERE o.bucket = $1 AND o.id = $2 AND o.chain_head = $3`,
+		Bucket(p.event.Onboarding), p.event.Onboarding, p.event.Hash).Scan(&lease, &p.dueAt, &p.movedAt, &p.dbNow) != nil {
+		return false
+	}
+	if p.lease != uuid.Nil && (lease == nil || *lease != p.lease) {
+		p.lease = uuid.Nil
+	}
+	return true
 }
 
 func (s *Store) commitBatch(ctx context.Context, batch []*prepared) error {

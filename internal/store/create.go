@@ -171,7 +171,16 @@ func (s *Store) insert(ctx context.Context, bucket int16, n NewOnboarding, conte
 
 // pipeline sends a batch that brings its own BEGIN and COMMIT, and rolls back
 // when a statement fails before it.
-func (s *Store) pipeline(ctx context.Context, b *pgx.Batch) error {
+func (s *Store) pipeline(ctx context.Context, b *pgx.Batch) (err error) {
+	defer func() {
+		switch {
+		case err == nil:
+			s.refused.Store(nil)
+		case errors.Is(wrap(err), ErrUnavailable):
+			now := time.Now()
+			s.refused.Store(&now)
+		}
+	}()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err

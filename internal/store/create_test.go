@@ -162,11 +162,7 @@ func TestCreateTwiceLosesNothing(t *testing.T) {
 			results <- result{o, created, err}
 		}()
 	}
-	for one[int](w, `SELECT count(*) FROM pg_locks WHERE relation = 'onboardings'::regclass AND NOT granted`) < 2 {
-		if t.Context().Err() != nil {
-			t.Fatal("the two never waited")
-		}
-	}
+	w.until("both inserts wait", `SELECT count(*) = 2 FROM pg_locks WHERE relation = 'onboardings'::regclass AND NOT granted`)
 	must(t, tx.Rollback(t.Context()))
 	a, b := <-results, <-results
 	must(t, a.err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gerbang-id/gerbang/internal/devpg/pgtest"
@@ -171,14 +172,24 @@ func one[T any](w *world, query string, args ...any) (v T) {
 	return v
 }
 
-var tables = []string{
-	"policies", "onboardings", "applications", "events", "captures", "challenges", "reviews", "api_keys",
+// until asks the database again and again, until it says yes.
+func (w *world) until(what, question string, args ...any) {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !one[bool](w, question, args...); {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("10 s passed before %s", what)
+		}
+	}
 }
 
 // dump is the whole database as text, bytea in hex.
 func (w *world) dump() string {
 	w.t.Helper()
 	var b strings.Builder
+	rows, err := w.db.Pool.Query(w.t.Context(), `SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename`)
+	must(w.t, err)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	must(w.t, err)
 	for _, table := range tables {
 		b.WriteString(one[string](w, fmt.Sprintf(
 			`SELECT coalesce(string_agg(t::text, E'\n' ORDER BY t::text), '') FROM %s t`, table)) + "\n\n")

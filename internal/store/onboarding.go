@@ -106,22 +106,25 @@ type row struct {
 // collect reads and opens all rows of a query that selects columns; those that
 // do not open are named in the error, beside the others. readAt is our clock
 // before the query was sent.
-func (s *Store) collect(ctx context.Context, rows pgx.Rows, readAt time.Time) ([]*Onboarding, error) {
+func (s *Store) collect(ctx context.Context, rows pgx.Rows, readAt time.Time) (out []*Onboarding, sealed []uuid.UUID, err error) {
 	raw, err := pgx.CollectRows(rows, pgx.RowToStructByName[row])
 	if err != nil {
-		return nil, wrap(err)
+		return nil, nil, wrap(err)
 	}
-	out := make([]*Onboarding, 0, len(raw))
+	out = make([]*Onboarding, 0, len(raw))
 	var faults []error
 	for _, r := range raw {
 		o, err := s.opened(ctx, r, readAt)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("open onboarding %s: %w", r.ID, err))
+			if !errors.Is(err, ErrUnavailable) {
+				sealed = append(sealed, r.ID)
+			}
 			continue
 		}
 		out = append(out, o)
 	}
-	return out, errors.Join(faults...)
+	return out, sealed, errors.Join(faults...)
 }
 
 func (s *Store) opened(ctx context.Context, r row, readAt time.Time) (*Onboarding, error) {
@@ -194,7 +197,7 @@ func (s *Store) Get(ctx context.Context, clientID string, id uuid.UUID) (*Onboar
 	if err != nil {
 		return nil, fmt.Errorf("get onboarding: %w", wrap(err))
 	}
-	found, err := s.collect(ctx, rows, readAt)
+	found, _, err := s.collect(ctx, rows, readAt)
 	if err != nil {
 		return nil, fmt.Errorf("get onboarding: %w", err)
 	}

@@ -172,11 +172,7 @@ func TestStepsStayHeapOnly(t *testing.T) {
 	w.st.Close() // a session reports what it did when it ends
 	query := `SELECT format('%s of %s', n_tup_hot_upd, n_tup_upd) FROM pg_stat_user_tables WHERE relname = 'onboardings'`
 	want := fmt.Sprintf("%d of %d", len(moves), len(moves))
-	for one[int](w, `SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'onboardings'`) < len(moves) {
-		if t.Context().Err() != nil {
-			t.Fatal("no statistics")
-		}
-	}
+	w.until("the statistics are in", `SELECT n_tup_upd >= $1 FROM pg_stat_user_tables WHERE relname = 'onboardings'`, len(moves))
 	if got := one[string](w, query); got != want {
 		t.Errorf("%s updates were heap-only", got)
 	}

@@ -136,12 +136,14 @@ func TestList(t *testing.T) {
 	check("of another status", list(store.ListFilter{ApplicationID: "app-registering", Status: fsm.StatusApproved}), nil)
 	check("another client's application", list(store.ListFilter{ApplicationID: "app-foreign"}), nil)
 	var paged []uuid.UUID
-	for before := uuid.Nil; ; before = paged[len(paged)-1] {
+	var before uuid.UUID
+	for range len(ids) {
 		page := list(store.ListFilter{Limit: 3, Before: before})
 		if len(page) == 0 {
 			break
 		}
 		paged = append(paged, page...)
+		before = page[len(page)-1]
 	}
 	check("page by page", paged, ids)
 }

@@ -110,7 +110,8 @@ func TestMovedCiphertextDoesNotOpen(t *testing.T) {
 		open func(*store.Onboarding) error
 	}{
 		{"another row's data key", `UPDATE onboardings SET data_key = (SELECT data_key FROM onboardings WHERE id = $2) WHERE id = $1`, read},
-		{"another row's form, with its key", `UPDATE onboardings o SET data_key = x.data_key, applicant = x.applicant FROM onboardings x WHERE o.id = $1 AND x.id = $2`, read},
+		{"another person altogether", `UPDATE onboardings o SET data_key = x.data_key, applicant = x.applicant, identity = x.identity, verdict = x.verdict
+			FROM onboardings x WHERE o.id = $1 AND x.id = $2`, read},
 		{"another row's form", `UPDATE onboardings SET applicant = (SELECT applicant FROM onboardings WHERE id = $2) WHERE id = $1`, read},
 		{"the identity in the form's place", `UPDATE onboardings SET applicant = identity WHERE id = $1 AND $2::uuid IS NOT NULL`, read},
 		{"the form in the identity's place", `UPDATE onboardings SET identity = applicant WHERE id = $1 AND $2::uuid IS NOT NULL`, read},
@@ -167,4 +168,14 @@ func identityWith(nik string) pii.Identity {
 	i := identity
 	i.NIK = pii.NewSecret(nik)
 	return i
+}
+
+// TestCheckKey: a database is sealed under one master key, and a process with
+// another one is told so.
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, w.st.CheckKey(t.Context()))
+	must(t, w.open(w.db.URL, keyring(t, 0)).CheckKey(t.Context()))
+	wantErr(t, w.open(w.db.URL, keyring(t, 1)).CheckKey(t.Context()), store.ErrWrongKey)
 }

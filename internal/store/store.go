@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -41,6 +43,7 @@ type Store struct {
 	now       func() time.Time
 	policies  sync.Map // version → fsm.Policy; content-addressed, so never stale
 	watchers  watchers
+	refused   atomic.Pointer[time.Time] // when the last write was refused, if none was taken since
 	committer *committer
 }
 
@@ -104,14 +107,50 @@ func (s *Store) Close() {
 	s.pool.Close()
 }
 
-// Ready reports whether the database answers and accepts writes.
+// Ready reports whether the database answers and accepts writes: ErrUnavailable
+// when it does not, is read-only, or refused a write a moment ago and has not
+// taken one since (a full disk answers reads).
 func (s *Store) Ready(ctx context.Context) error {
 	var readOnly bool
-	if err := s.pool.QueryRow(ctx, `SELECT pg_is_in_recovery()`).Scan(&readOnly); err != nil {
+	if err := s.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil {
 		return wrap(err)
 	}
 	if readOnly {
-		return fmt.Errorf("%w: it is a read-only standby", ErrUnavailable)
+		return fmt.Errorf("%w: it is read-only", ErrUnavailable)
+	}
+	if refused := s.refused.Load(); refused != nil && time.Since(*refused) < refusedFor {
+		return fmt.Errorf("%w: it refused a write", ErrUnavailable)
+	}
+	return nil
+}
+
+// refusedFor is how long a refused write counts against readiness.
+const refusedFor = 10 * time.Second
+
+// ErrWrongKey: the database holds data sealed under another master key.
+var ErrWrongKey = errors.New("the database was sealed under another master key")
+
+// CheckKey makes sure that the master key is the one this database is sealed
+// under; the first process to come makes it so. ErrWrongKey otherwise.
+func (s *Store) CheckKey(ctx context.Context) error {
+	k := s.keyring.master
+	at := place("master_keys", "sealed", uuid.Nil)
+	if _, err := s.pool.Exec(ctx, `
+		INSERT INTO master_keys (key_id, sealed)
+		SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM master_keys) ON CONFLICT DO NOTHING`,
+		k.id[:], k.seal([]byte("gerbang"), at)); err != nil {
+		return fmt.Errorf("check master key: %w", wrap(err))
+	}
+	var sealed []byte
+	err := s.pool.QueryRow(ctx, `SELECT sealed FROM master_keys WHERE key_id = $1`, k.id[:]).Scan(&sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrWrongKey
+	}
+	if err != nil {
+		return fmt.Errorf("check master key: %w", wrap(err))
+	}
+	if _, err := k.open(sealed, at); err != nil {
+		return ErrWrongKey
 	}
 	return nil
 }

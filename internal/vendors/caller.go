@@ -28,7 +28,9 @@ type Caller struct {
 	// DefaultMaxResponse.
 	MaxResponse int64
 	// OnRate, when set, hears the rate limit of every answer that carries one,
-	// errors included. It is called by many goroutines.
+	// errors included, but for a 429 that says itself when to come back: a
+	// duration is a better word than an instant on the vendor's clock. It is
+	// called by many goroutines.
 	OnRate func(bucket string, limit, remaining int, reset time.Time)
 	// Now is the clock for dates in Retry-After; nil means time.Now.
 	Now func() time.Time
@@ -109,7 +111,8 @@ func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
 	}
 	crashpoint.Hit("vendor-answered")
 	defer func() { _ = resp.Body.Close() }()
-	if limit, remaining, reset, ok := rateOf(resp.Header); ok && c.OnRate != nil {
+	told := resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != ""
+	if limit, remaining, reset, ok := rateOf(resp.Header); ok && c.OnRate != nil && !told {
 		c.OnRate(call.Bucket, limit, remaining, reset)
 	}
 	body, oversized, err := c.read(resp)

@@ -328,6 +328,30 @@ func TestOnRate(t *testing.T) {
 	}
 }
 
+// A 429 says itself when to come back, in seconds: its X-RateLimit-Reset, an
+// instant on the vendor's clock, must not close the bucket for longer.
+func TestOnRateLeavesRetryAfterAlone(t *testing.T) {
+	t.Parallel()
+	for _, retryAfter := range []string{"", "2"} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-RateLimit-Limit", "120")
+			w.Header().Set("X-RateLimit-Remaining", "0")
+			w.Header().Set("X-RateLimit-Reset", "1740830460")
+			if retryAfter != "" {
+				w.Header().Set("Retry-After", retryAfter)
+			}
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		heard := 0
+		c := newCaller(t)
+		c.OnRate = func(string, int, int, time.Time) { heard++ }
+		_, _ = c.Do(t.Context(), post(url)) // refused either way
+		if want := map[string]int{"": 1, "2": 0}[retryAfter]; heard != want {
+			t.Errorf("Retry-After %q: heard %d times, want %d", retryAfter, heard, want)
+		}
+	}
+}
+
 // What cannot be sent is refused without a connection.
 func TestNotSent(t *testing.T) {
 	t.Parallel()

@@ -36,12 +36,7 @@ func NewTransport(timeout time.Duration) *Transport {
 		base: &http.Transport{
 			Proxy: nil,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				crashpoint.Hit("vendor-before-dial")
-				conn, err := dialer.DialContext(ctx, network, addr)
-				if err != nil {
-					return nil, err
-				}
-				return &fencedConn{Conn: conn}, nil
+				return dial(ctx, dialer, network, addr)
 			},
 			Protocols:              protocols,
 			TLSHandshakeTimeout:    5 * time.Second,
@@ -53,6 +48,16 @@ func NewTransport(timeout time.Duration) *Transport {
 			DisableCompression:     true,
 		},
 	}
+}
+
+// dial opens a connection behind the fence.
+func dial(ctx context.Context, d *net.Dialer, network, addr string) (net.Conn, error) {
+	crashpoint.Hit("vendor-before-dial")
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &fencedConn{Conn: conn}, nil
 }
 
 // CloseIdle closes the connections nobody uses, at the end of the process.

@@ -83,19 +83,23 @@ type ListFilter struct {
 
 // List returns a client's onboardings, newest first. It may be a moment stale.
 func (s *Store) List(ctx context.Context, f ListFilter) ([]View, error) {
-	var states []string
+	var states, known []string
 	for _, st := range fsm.States() {
+		known = append(known, string(st))
 		if f.Status != "" && st.Status() == f.Status {
 			states = append(states, string(st))
 		}
 	}
+	// A newer binary's states show as processing.
+	unknownToo := f.Status == fsm.State("").Status()
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+viewColumns+` FROM onboardings o
-		WHERE o.client_id = $1 AND ($2::text[] IS NULL OR o.state = ANY ($2)) AND ($3 = '' OR o.application_id = $3)
+		WHERE o.client_id = $1 AND ($2::text[] IS NULL OR o.state = ANY ($2) OR ($7::boolean AND o.state <> ALL ($8))) AND ($3 = '' OR o.application_id = $3)
 		  AND ($4::uuid IS NULL OR o.id < $4)
 		  AND ($5::smallint IS NULL OR o.bucket = $5)
 		ORDER BY o.id DESC LIMIT $6`,
-		f.ClientID, states, f.ApplicationID, nilUUID(f.Before), f.bucket(), f.Limit)
+		f.ClientID, states, f.ApplicationID, nilUUID(f.Before), f.bucket(), f.Limit,
+		unknownToo, known)
 	if err != nil {
 		return nil, fmt.Errorf("list onboardings: %w", wrap(err))
 	}

@@ -63,7 +63,7 @@ func seeded(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := Seeds(t, 1)[0]
 	t.Logf("to play it again: %s=%d go test ./internal/proof -run '^%s$'", SeedVariable, seed, t.Name())
-	return rand.New(rand.NewPCG(seed, 0))
+	return NewRand(seed, t.Name())
 }
 
 // TestScreeningsWithinTheirLimit: 300 onboardings where the contract allows 20
@@ -89,12 +89,6 @@ func TestScreeningsWithinTheirLimit(t *testing.T) {
 	s.CheckInvariants(t, cases...)
 }
 
-// calls are all of an onboarding.
-var calls = []string{
-	"customers.create", "ktp.challenge", "ktp.capture", "face.challenge", "step-up",
-	"dukcapil.verify", "dukcapil.ingest", "screenings.create", "evaluate",
-}
-
 // TestEveryFaultOnEveryCall, twice each.
 func TestEveryFaultOnEveryCall(t *testing.T) {
 	t.Parallel()
@@ -106,7 +100,7 @@ func TestEveryFaultOnEveryCall(t *testing.T) {
 		{Kind: sandbox.FaultResetBefore}, {Kind: sandbox.FaultResetAfter}, {Kind: sandbox.FaultHangAfter},
 		{Kind: sandbox.FaultTruncated}, {Kind: sandbox.FaultHTML},
 	} {
-		for _, call := range calls {
+		for _, call := range vendorCalls {
 			f.Call, f.Count = call, 2
 			c := Case{App: fmt.Sprintf("%s%d-%s", f.Kind, f.Status, call), Person: "Dewi Rekaan Sabar", Want: approved(fsm.Premium), Faults: []sandbox.Fault{f}}
 			cases = append(cases, c)

@@ -53,7 +53,6 @@ func TestCaptureAgainstExpiry(t *testing.T) {
 	t.Parallel()
 	s := New(t, Options{})
 	s.MustServe("GERBANG_POLL_INTERVAL=2ms")
-	s.MustServe("GERBANG_POLL_INTERVAL=2ms")
 	ctx := within(t, 30*time.Second)
 	rng := seeded(t)
 	ends := map[string]int{}

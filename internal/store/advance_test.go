@@ -246,3 +246,23 @@ func TestAdvanceUnencodable(t *testing.T) {
 		}
 	})
 }
+
+// TestLockedRowHoldsUpNobody: a row that somebody else has locked costs the
+// others of its batch nothing.
+func TestLockedRowHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	locked, free := w.create("locked"), w.create("free")
+	tx, err := w.db.Pool.Begin(t.Context())
+	must(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM onboardings WHERE id = $1 FOR UPDATE`, locked.ID)
+	must(t, err)
+	move := func(o *store.Onboarding) *store.Move {
+		return &store.Move{Row: o, Event: fsm.Passed, Facts: o.Facts, Actor: actor}
+	}
+	errs := w.st.Advance(t.Context(), move(locked), move(free))
+	must(t, tx.Rollback(t.Context()))
+	wantErr(t, errs[0], store.ErrUnavailable)
+	must(t, errs[1])
+	must(t, w.st.Advance(t.Context(), move(locked))[0])
+}

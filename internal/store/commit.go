@@ -123,7 +123,7 @@ func (c *committer) filled(batch []*prepared) []*prepared {
 }
 
 // commit commits a batch and tells each caller its own outcome. A batch that
-// one bad move made fail is taken apart.
+// one bad move, or one row locked by somebody else, made fail is taken apart.
 func (c *committer) commit(batch []*prepared) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
@@ -132,9 +132,9 @@ func (c *committer) commit(batch []*prepared) {
 		return bytes.Compare(a.event.Onboarding[:], b.event.Onboarding[:])
 	})
 	err := c.s.commitBatch(ctx, batch)
-	if err != nil && len(batch) > 1 && !errors.Is(err, ErrUnavailable) {
+	if err != nil && len(batch) > 1 && (!errors.Is(err, ErrUnavailable) || lockedOut(err)) {
 		for _, p := range batch {
-			c.commit([]*prepared{p})
+			c.done.Go(func() { c.commit([]*prepared{p}) })
 		}
 		return
 	}

@@ -21,6 +21,7 @@ type View struct {
 	State         fsm.State
 	Version       int64
 	Policy        fsm.Policy
+	PolicyVersion string
 	Facts         fsm.Facts
 	Level         fsm.Level
 	DeclineReason fsm.DeclineReason
@@ -34,7 +35,7 @@ type View struct {
 // View returns the poll's part of an onboarding that is at hand already.
 func (o *Onboarding) View() View {
 	return View{
-		ID: o.ID, ApplicationID: o.ApplicationID, State: o.State, Version: o.Version, Policy: o.Policy,
+		ID: o.ID, ApplicationID: o.ApplicationID, State: o.State, Version: o.Version, Policy: o.Policy, PolicyVersion: o.PolicyVersion,
 		Facts: o.Facts, Level: o.Level, DeclineReason: o.DeclineReason, DueAt: o.DueAt, CreatedAt: o.CreatedAt,
 		UpdatedAt: o.UpdatedAt, StateSince: o.StateSince, StatusSince: o.StatusSince,
 	}
@@ -44,28 +45,35 @@ const viewColumns = `o.id, o.application_id, o.state, o.version, o.policy, o.fac
 	coalesce(o.kyc_level, ''), coalesce(o.decline_reason, ''), o.due_at,
 	o.created_at, o.updated_at, o.state_since, o.status_since`
 
-func (s *Store) scanView(ctx context.Context, r pgx.Row) (View, error) {
+// scanView leaves the policy to withPolicy: looking it up takes a connection,
+// which a list must not ask for while it holds one.
+func scanView(r pgx.Row) (View, error) {
 	var v View
-	var policy string
 	var facts []byte
-	if err := r.Scan(&v.ID, &v.ApplicationID, &v.State, &v.Version, &policy, &facts, &v.Level, &v.DeclineReason,
+	if err := r.Scan(&v.ID, &v.ApplicationID, &v.State, &v.Version, &v.PolicyVersion, &facts, &v.Level, &v.DeclineReason,
 		&v.DueAt, &v.CreatedAt, &v.UpdatedAt, &v.StateSince, &v.StatusSince); err != nil {
 		return v, wrap(err)
 	}
 	if err := json.Unmarshal(facts, &v.Facts); err != nil {
 		return v, fmt.Errorf("decode facts: %w", err)
 	}
-	p, err := s.Policy(ctx, policy)
-	v.Policy = p
-	return v, err
+	return v, nil
+}
+
+func (s *Store) withPolicy(ctx context.Context, v *View) (err error) {
+	v.Policy, err = s.Policy(ctx, v.PolicyVersion)
+	return err
 }
 
 // View reads a client's onboarding for a poll: one query by primary key. Its IS
 // TRUE keeps the planner from the larger index by client.
 func (s *Store) View(ctx context.Context, clientID string, id uuid.UUID) (View, error) {
-	v, err := s.scanView(ctx, s.pool.QueryRow(ctx, `
+	v, err := scanView(s.pool.QueryRow(ctx, `
 		SELECT `+viewColumns+` FROM onboardings o
 		WHERE o.bucket = $1 AND o.id = $2 AND (o.client_id = $3) IS TRUE`, Bucket(id), id, clientID))
+	if err == nil {
+		err = s.withPolicy(ctx, &v)
+	}
 	if err != nil {
 		return v, fmt.Errorf("read onboarding: %w", err)
 	}
@@ -106,7 +114,7 @@ func (s *Store) List(ctx context.Context, f ListFilter) ([]View, error) {
 	defer rows.Close()
 	var out []View
 	for rows.Next() {
-		v, err := s.scanView(ctx, rows)
+		v, err := scanView(rows)
 		if err != nil {
 			return nil, fmt.Errorf("list onboardings: %w", err)
 		}
@@ -114,6 +122,11 @@ func (s *Store) List(ctx context.Context, f ListFilter) ([]View, error) {
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list onboardings: %w", wrap(err))
+	}
+	for i := range out {
+		if err := s.withPolicy(ctx, &out[i]); err != nil {
+			return nil, fmt.Errorf("list onboardings: %w", err)
+		}
 	}
 	return out, nil
 }

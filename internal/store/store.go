@@ -187,6 +187,12 @@ func safe(pg *pgconn.PgError) error {
 	}
 }
 
+// lockedOut: one row's lock was not to be had, or deadlocked. The others' could.
+func lockedOut(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01")
+}
+
 func isUnique(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23505"

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/gerbang-id/gerbang/internal/fsm"
 	"github.com/gerbang-id/gerbang/internal/sandbox"
@@ -112,41 +113,50 @@ func (b *inspection) database() {
 		WHERE due_at IS NULL AND parked_at IS NULL AND state IN ('registering', 'verifying_ktp', 'verifying_selfie',
 			'checking_dukcapil', 'recording_dukcapil', 'screening_aml', 'evaluating_fraud', 'upgrading', 'recording_upgrade')`)
 
-	rows, err := b.DB.Pool.Query(b.ctx, `SELECT id, chain_head FROM onboardings`)
+	rows, err := b.DB.Pool.Query(b.ctx, `SELECT id FROM onboardings`)
 	if err != nil {
 		b.report("list onboardings: %v", err)
 		return
 	}
-	heads := map[uuid.UUID][]byte{}
-	for rows.Next() {
-		var id uuid.UUID
-		var head []byte
-		if err := rows.Scan(&id, &head); err != nil {
-			b.report("list onboardings: %v", err)
-		}
-		heads[id] = head
-	}
-	if err := rows.Err(); err != nil {
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
 		b.report("list onboardings: %v", err)
 	}
-	for id, head := range heads {
-		b.trail(id, head)
+	for _, id := range ids {
+		b.trail(id)
 	}
 }
 
+// still reads a row, the head of its chain and its events as of one moment: a
+// row that moved in between, one that only the test's clock calls done, is read
+// again.
+func (b *inspection) still(id uuid.UUID) (o *store.Onboarding, head []byte, events []store.Event, err error) {
+	for range 100 {
+		if o, err = b.Store.Get(b.ctx, "", id); err != nil {
+			return nil, nil, nil, err
+		}
+		if events, err = b.Store.Events(b.ctx, "", id); err != nil {
+			return nil, nil, nil, err
+		}
+		var version int64
+		if err = b.DB.Pool.QueryRow(b.ctx, `SELECT version, chain_head FROM onboardings WHERE id = $1`, id).Scan(&version, &head); err != nil {
+			return nil, nil, nil, err
+		}
+		if version == o.Version {
+			break
+		}
+	}
+	return o, head, events, nil
+}
+
 // trail checks that a row's events tell the whole truth about it.
-func (b *inspection) trail(id uuid.UUID, head []byte) {
-	o, err := b.Store.Get(b.ctx, "", id)
+func (b *inspection) trail(id uuid.UUID) {
+	o, head, events, err := b.still(id)
 	if err != nil {
 		b.report("read %s: %v", id, err)
 		return
 	}
 	b.rows[o.ApplicationID] = o
-	events, err := b.Store.Events(b.ctx, "", id)
-	if err != nil {
-		b.report("read the events of %s: %v", o.ApplicationID, err)
-		return
-	}
 	if bad := store.VerifyChain(events); bad != 0 {
 		b.report("%s: the chain breaks at event %d", o.ApplicationID, bad)
 	}

@@ -48,8 +48,9 @@ func serveSandbox(ctx context.Context, l net.Listener, o sandbox.Options, log *s
 	vendors := sandbox.New(o)
 	server := newHTTPServer(vendors, log)
 	server.WriteTimeout = 0 // a fault may hang for as long as it likes
+	door := newDoor(server, l)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- door.serve() }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve the sandbox: %w", err)
@@ -58,5 +59,5 @@ func serveSandbox(ctx context.Context, l net.Listener, o sandbox.Options, log *s
 	vendors.Close()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), sandboxClosing)
 	defer cancel()
-	return closeDoor(bounded, server, 0)
+	return door.close(bounded, 0)
 }

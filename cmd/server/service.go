@@ -124,9 +124,9 @@ func (s *service) wire() {
 func (s *service) serve(ctx context.Context, l net.Listener) error {
 	defer s.store.Close()
 	defer s.calls.CloseIdle()
-	server := newHTTPServer(s.handler, s.log)
+	door := newDoor(newHTTPServer(s.handler, s.log), l)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- door.serve() }()
 	// Not under ctx: a claim that is on its way when it ends is to be worked.
 	var polling sync.WaitGroup
 	polling.Go(func() { s.resumer.Run(context.WithoutCancel(ctx)) })
@@ -141,25 +141,10 @@ func (s *service) serve(ctx context.Context, l net.Listener) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.work.DrainTimeout)
 	defer cancel()
 	polling.Go(func() { s.resumer.Drain(bounded) })
-	err = errors.Join(err, closeDoor(bounded, server, s.notice))
+	err = errors.Join(err, door.close(bounded, s.notice))
 	polling.Wait()
 	s.log.Info("ended")
 	return err
-}
-
-// closeDoor ends an HTTP server when the notice has passed and every request
-// has its answer, or ctx ends.
-func closeDoor(ctx context.Context, server *http.Server, notice time.Duration) error {
-	timer := time.NewTimer(notice)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
-	}
-	return nil
 }
 
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -65,7 +65,8 @@ func (d *door) close(ctx context.Context, notice time.Duration) error {
 			await(ctx, 50*time.Millisecond)
 		}
 	}
-	if err := d.server.Shutdown(ctx); err != nil {
+	// The listener is closed already: Shutdown may trip over that.
+	if err := d.server.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), d.server.Close())
 	}
 	return nil
